@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store: named tables of bytes with atomic, durable batches. Two backends: RocksDB, and memory for
+ * tests and volatile engines. A store knows nothing of what the bytes mean.
+ *
+ *            get   cursor  submit  wait
+ *   get       -      -       -      -     (- : may run side by side, from any threads)
+ *   submit    -      -       X      -     (X : the caller orders them; one thread submits)
+ *
+ * A get or cursor sees every batch submitted before it, durable or not. */
+#ifndef MR_STORAGE_STORE_H
+#define MR_STORAGE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+typedef struct mr_store mr_store;
+typedef struct mr_batch mr_batch;
+typedef struct mr_cursor mr_cursor;
+
+typedef struct mr_store_options {
+    const char *path;          /* directory of the database; NULL keeps everything in memory */
+    const char *const *tables; /* names; a table's number is its index here */
+    uint32_t tables_count;     /* 1 or more */
+    bool create;               /* make the database when there is none */
+    bool read_only;            /* submit is refused; needs an existing database */
+} mr_store_options;
+
+/* mr_store_open opens or makes a database.
+ * Errors:  MR_NOT_FOUND no database there and !create; MR_IO cannot be read or written, the text
+ *          names the path; MR_NO_SPACE; MR_BUSY another process has it; MR_CORRUPT; MR_VERSION
+ *          laid out by another version of this layer.
+ * Owns:    the caller closes *out. */
+mr_status mr_store_open(const mr_store_options *options, mr_store **out, mr_error *error);
+
+/* mr_store_close waits for submitted batches and closes. Accepts NULL. Ends open cursors first. */
+void mr_store_close(mr_store *store);
+
+/* mr_store_get appends the value of `key` to `value`.
+ * Errors: MR_NOT_FOUND; MR_IO; MR_CORRUPT; MR_NO_MEMORY.  `value` is unchanged by a failure.
+ * Threads: any. */
+mr_status mr_store_get(mr_store *store, uint32_t table, mr_span key, mr_buffer *value);
+
+/* mr_store_submit applies the batches one after the other as one atomic change and empties them.
+ * It returns when the change is visible; durability follows. Work of the slow disk happens on the
+ * store's own thread; at most one change is in flight, so a second submit first waits.
+ *
+ * Errors:  those of an earlier change that failed to become durable, and its own: MR_NO_SPACE,
+ *          MR_IO. After one the store refuses further changes, with the same status, until it is
+ *          opened again at the last durable change.
+ * Threads: one at a time. */
+mr_status mr_store_submit(mr_store *store, mr_batch *const *batches, size_t batches_count,
+                          mr_error *error);
+
+/* mr_store_wait returns when everything submitted is durable (synced to the disk).
+ * Errors: as mr_store_submit. Threads: any. */
+mr_status mr_store_wait(mr_store *store, mr_error *error);
+
+/* mr_store_bytes_written returns how many bytes of keys and values were submitted since open. */
+uint64_t mr_store_bytes_written(const mr_store *store);
+
+/* mr_batch_new makes an empty batch. Batches of one store may be filled by different threads at
+ * the same time, one thread a batch. Errors: NULL when out of memory. */
+mr_batch *mr_batch_new(mr_store *store);
+void mr_batch_free(mr_batch *batch);
+
+/* mr_batch_put and mr_batch_delete add one change; the last change of a key wins.
+ * Errors: MR_NO_MEMORY, MR_LIMIT a key or value of 4 GiB; the batch unchanged.
+ * Owns: copies key and value. */
+mr_status mr_batch_put(mr_batch *batch, uint32_t table, mr_span key, mr_span value);
+mr_status mr_batch_delete(mr_batch *batch, uint32_t table, mr_span key);
+
+/* mr_batch_reset forgets all changes of the batch. */
+void mr_batch_reset(mr_batch *batch);
+
+/* mr_cursor_open walks the keys of a table that start with `prefix` (may be empty), in ascending
+ * byte order, starting at the first key >= `from` (may be empty). It sees the store as it was when
+ * opened. Owns: the caller closes it; `prefix` is copied. Errors: MR_NO_MEMORY; MR_IO. */
+mr_status mr_cursor_open(mr_store *store, uint32_t table, mr_span prefix, mr_span from,
+                         mr_cursor **out);
+void mr_cursor_close(mr_cursor *cursor);
+
+/* mr_cursor_next yields the next pair, borrowed until the next call on the cursor.
+ * Errors: MR_NOT_FOUND at the end; MR_IO; MR_CORRUPT. */
+mr_status mr_cursor_next(mr_cursor *cursor, mr_span *key, mr_span *value);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_backend: what a place that keeps tables has to offer to store.c. Private to storage/.
+ *
+ * A backend is used by any number of readers and one writer (apply, sync) at a time. */
+#ifndef MR_STORAGE_STORE_BACKEND_H
+#define MR_STORAGE_STORE_BACKEND_H
+
+#include "storage/store.h"
+
+/* One change of one key. */
+typedef struct mr_change {
+    uint32_t table;
+    bool present; /* false removes the key, `value` is empty */
+    mr_span key;
+    mr_span value;
+} mr_change;
+
+/* The order of keys: bytes, then length. */
+static inline int mr_span_compare(mr_span a, mr_span b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+/* Changes in the order in which they apply: next() fills *out and returns true, or false at the
+ * end. What it yields stays valid as long as the source does. */
+typedef struct mr_change_source {
+    bool (*next)(struct mr_change_source *source, mr_change *out);
+} mr_change_source;
+
+typedef struct mr_backend mr_backend;
+typedef struct mr_backend_cursor mr_backend_cursor;
+
+/* Every function that fails without an mr_error has been asked for one key or one step. */
+typedef struct mr_backend_ops {
+    mr_status (*open)(const mr_store_options *options, mr_backend **out, mr_error *error);
+    void (*close)(mr_backend *backend);
+
+    /* Appends the value of `key` to `value`; MR_NOT_FOUND. Any thread. */
+    mr_status (*get)(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value);
+
+    /* Applies all changes as one atomic change, visible on return. */
+    mr_status (*apply)(mr_backend *backend, mr_change_source *changes, mr_error *error);
+
+    /* Returns when everything applied is durable. May run beside apply. */
+    mr_status (*sync)(mr_backend *backend, mr_error *error);
+
+    /* Pairs of `table` whose keys start with `prefix`, from the first key >= `from`, as of now. */
+    mr_status (*cursor_open)(mr_backend *backend, uint32_t table, mr_span prefix, mr_span from,
+                             mr_backend_cursor **out);
+    mr_status (*cursor_next)(mr_backend_cursor *cursor, mr_span *key, mr_span *value);
+    void (*cursor_close)(mr_backend_cursor *cursor);
+} mr_backend_ops;
+
+extern const mr_backend_ops mr_backend_rocksdb;
+extern const mr_backend_ops mr_backend_memory;
+
+#endif
