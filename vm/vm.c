@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/vm.h"
+
+#include "vm/memory_heap.h"
+#include "vm/run.h"
+
+const char *mr_vm_outcome_text(mr_vm_outcome outcome)
+{
+    switch (outcome) {
+    case MR_VM_DONE:
+        return "returned";
+    case MR_VM_STOPPED:
+        return "stopped by a host function";
+    case MR_VM_OUT_OF_GAS:
+        return "out of gas";
+    case MR_VM_STACK_LIMIT:
+        return "the stack is too high";
+    case MR_VM_UNREACHABLE:
+        return "executed unreachable";
+    case MR_VM_OUT_OF_BOUNDS:
+        return "access outside memory";
+    case MR_VM_INTEGER:
+        return "integer division by zero or overflow";
+    case MR_VM_INDIRECT:
+        return "indirect call of no function or one of another type";
+    case MR_VM_NO_MEMORY:
+        return "the machine is out of memory";
+    }
+    return "unknown outcome";
+}
+
+static const mr_tier_ops *tier_of(mr_tier tier)
+{
+    switch (tier) {
+    case MR_TIER_INTERP:
+        return &mr_interp_tier;
+    }
+    return NULL;
+}
+
+mr_status mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error)
+{
+    const mr_tier_ops *tier = tier_of(options->tier);
+    if (tier == NULL)
+        return MR_FAIL(error, MR_UNSUPPORTED, "tier %d is not part of this build",
+                       (int)options->tier);
+    MR_TRY(tier->check(error));
+    mr_vm *vm = mr_heap_zalloc(sizeof *vm);
+    if (vm == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "no memory for the virtual machine");
+    vm->options = *options;
+    vm->tier = tier;
+    vm->lives = mr_lives_new(options->live_bytes_max);
+    if (vm->lives == NULL) {
+        mr_vm_free(vm);
+        return MR_FAIL(error, MR_NO_MEMORY, "no memory for the virtual machine");
+    }
+    *out = vm;
+    return MR_OK;
+}
+
+void mr_vm_free(mr_vm *vm)
+{
+    if (vm == NULL)
+        return;
+    mr_lives_free(vm->lives);
+    mr_heap_free(vm);
+}
+
+static uint64_t address_mix(const void *address)
+{
+    return ((uint64_t)(uintptr_t)address >> 4) * 0x9e3779b97f4a7c15u;
+}
+
+mr_status mr_vm_worker_new(mr_vm *vm, mr_vm_worker **out, mr_error *error)
+{
+    mr_vm_worker *worker = mr_heap_zalloc(sizeof *worker);
+    if (worker == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "no memory for a worker");
+    worker->vm = vm;
+    worker->nursery.random = address_mix(worker) | 1;
+    worker->pool = mr_unit_pool_new();
+    mr_status status = worker->pool == NULL
+                           ? MR_FAIL(error, MR_NO_MEMORY, "no memory for a worker's units")
+                           : vm->tier->worker_new(vm->options.rules, &worker->tier_worker, error);
+    if (status != MR_OK) {
+        mr_vm_worker_free(worker);
+        return status;
+    }
+    *out = worker;
+    return MR_OK;
+}
+
+mr_unit_pool *mr_vm_worker_pool(mr_vm_worker *worker)
+{
+    return worker->pool;
+}
+
+void mr_vm_worker_counters(const mr_vm_worker *worker, mr_vm_counters *out)
+{
+    *out = worker->counters;
+}
+
+void mr_vm_worker_set_timing(mr_vm_worker *worker, bool on)
+{
+    worker->timing = on;
+}
+
+/* ---- Instances kept ready ---- */
+
+static mr_ready **bucket_of(mr_vm_worker *worker, const mr_code *code)
+{
+    return &worker->buckets[address_mix(code) >> 54];
+}
+static_assert(MR_READY_BUCKETS == 1 << (64 - 54), "a bucket is chosen by the top bits");
+
+static void unlink_idle(mr_vm_worker *worker, mr_ready *ready)
+{
+    *(ready->newer != NULL ? &ready->newer->older : &worker->newest) = ready->older;
+    *(ready->older != NULL ? &ready->older->newer : &worker->oldest) = ready->newer;
+}
+
+static void link_idle(mr_vm_worker *worker, mr_ready *ready)
+{
+    ready->newer = NULL;
+    ready->older = worker->newest;
+    *(worker->newest != NULL ? &worker->newest->newer : &worker->oldest) = ready;
+    worker->newest = ready;
+}
+
+static void discard(mr_vm_worker *worker, mr_ready *ready)
+{
+    mr_ready **link = bucket_of(worker, ready->code);
+    while (*link != ready)
+        link = &(*link)->next;
+    *link = ready->next;
+    worker->ready_bytes -= ready->bytes;
+    worker->vm->tier->release(ready->instance);
+    mr_code_put(ready->code);
+    mr_heap_free(ready);
+}
+
+static void make_room(mr_vm_worker *worker)
+{
+    while (worker->ready_bytes > worker->vm->options.instance_bytes_max && worker->oldest != NULL) {
+        mr_ready *ready = worker->oldest;
+        unlink_idle(worker, ready);
+        discard(worker, ready);
+    }
+}
+
+static mr_status make_ready(mr_vm_worker *worker, mr_code *code, mr_ready **out, mr_error *error)
+{
+    mr_ready *ready = mr_heap_zalloc(sizeof *ready);
+    if (ready == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "no memory for an instance");
+    mr_status status = worker->vm->tier->prepare(worker->tier_worker, mr_code_rewritten(code),
+                                                 &ready->instance, &ready->bytes, error);
+    if (status != MR_OK) {
+        mr_heap_free(ready);
+        return status;
+    }
+    mr_ready **bucket = bucket_of(worker, code);
+    ready->code = mr_code_get(code);
+    ready->next = *bucket;
+    ready->busy = true;
+    *bucket = ready;
+    worker->ready_bytes += ready->bytes;
+    worker->counters.instances_made++;
+    make_room(worker);
+    *out = ready;
+    return MR_OK;
+}
+
+mr_status mr_ready_take(mr_vm_worker *worker, mr_code *code, mr_ready **out, mr_error *error)
+{
+    for (mr_ready *ready = *bucket_of(worker, code); ready != NULL; ready = ready->next) {
+        if (ready->code != code || ready->busy)
+            continue;
+        unlink_idle(worker, ready);
+        ready->busy = true;
+        *out = ready;
+        return MR_OK;
+    }
+    return make_ready(worker, code, out, error);
+}
+
+void mr_ready_give(mr_vm_worker *worker, mr_ready *ready)
+{
+    ready->busy = false;
+    link_idle(worker, ready);
+    if (worker->ready_bytes > worker->vm->options.instance_bytes_max)
+        make_room(worker);
+}
+
+static void free_idle_runs(mr_vm_worker *worker)
+{
+    while (worker->idle_runs != NULL) {
+        mr_run *run = worker->idle_runs;
+        worker->idle_runs = run->next_idle;
+        mr_heap_unmap(run->marks, MR_UNITS_MAX);
+        mr_heap_unmap(run->touched, MR_UNITS_MAX * sizeof *run->touched);
+        mr_heap_free(run);
+    }
+}
+
+void mr_vm_worker_free(mr_vm_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    MR_ASSERT(worker->runs_open == 0);
+    free_idle_runs(worker);
+    mr_nursery_fini(&worker->nursery);
+    while (worker->oldest != NULL) {
+        mr_ready *ready = worker->oldest;
+        unlink_idle(worker, ready);
+        discard(worker, ready);
+    }
+    if (worker->tier_worker != NULL)
+        worker->vm->tier->worker_free(worker->tier_worker);
+    mr_unit_pool_free(worker->pool);
+    mr_heap_free(worker);
+}
