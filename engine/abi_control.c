@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* abi_control: host functions that print or end the dispatch. */
+#include "engine/abi_internal.h"
+
+/* Strict UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
+static bool is_utf8(const uint8_t *text, uint32_t size)
+{
+    for (uint32_t i = 0; i < size;) {
+        const uint8_t lead = text[i];
+        uint32_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || more > size - i - 1)
+            return false;
+        uint32_t point = more == 0 ? lead : lead & (0x3fu >> more);
+        for (uint32_t k = 1; k <= more; k++) {
+            if ((text[i + k] & 0xc0) != 0x80)
+                return false;
+            point = point << 6 | (text[i + k] & 0x3fu);
+        }
+        static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+        if (point < least[more] || (point >= 0xd800 && point < 0xe000) || point > 0x10ffff)
+            return false;
+        i += 1 + more;
+    }
+    return true;
+}
+
+/* Copies bytes of the program's into the arena. False when the machine has no memory. */
+static bool keep(mr_execution *execution, const uint8_t *bytes, uint32_t size, mr_span *out)
+{
+    uint8_t *copy = mr_arena_alloc(execution->arena, size);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, bytes, size);
+    *out = mr_span_of(copy, size);
+    return true;
+}
+
+static bool keep_debug(mr_execution *execution, const uint8_t *bytes, uint32_t size)
+{
+    mr_debug_text *line = mr_arena_alloc(execution->arena, sizeof *line);
+    if (line == NULL || !keep(execution, bytes, size, &line->text))
+        return false;
+    line->next = NULL;
+    if (execution->debug_last == NULL)
+        execution->debug_first = line;
+    else
+        execution->debug_last->next = line;
+    execution->debug_last = line;
+    return true;
+}
+
+MR_ABI_FUNCTION(gr_debug)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    const uint32_t size = (uint32_t)args[1];
+    if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, size))
+        return MR_HOST_STOP;
+    const uint8_t *bytes = mr_abi_bytes(run, args[0], size);
+    if (bytes == NULL)
+        return mr_abi_trap(execution, "gr_debug was given a bad pointer");
+    if (!is_utf8(bytes, size))
+        return mr_abi_trap(execution, "gr_debug was given a text that is not UTF-8");
+    if (execution->environment->keep_debug && !keep_debug(execution, bytes, size))
+        return mr_abi_machine_failure(execution, MR_NO_MEMORY);
+    return MR_HOST_CONTINUE;
+}
+
+MR_ABI_FUNCTION(gr_panic)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    const uint32_t size = (uint32_t)args[1];
+    if (!mr_abi_charge(run, schedule->host_call, 0, 0))
+        return MR_HOST_STOP;
+    if (size > schedule->payload_bytes_max)
+        return mr_abi_trap(execution, "gr_panic was given a text that is too long");
+    const uint8_t *bytes = mr_abi_bytes(run, args[0], size);
+    if (bytes == NULL)
+        return mr_abi_trap(execution, "gr_panic was given a bad pointer");
+    if (!mr_abi_charge(run, 0, schedule->host_byte, size))
+        return MR_HOST_STOP;
+    if (!keep(execution, bytes, size, &execution->text))
+        return mr_abi_machine_failure(execution, MR_NO_MEMORY);
+    return mr_abi_stop(execution, MR_ENDING_PANIC);
+}
+
+MR_ABI_FUNCTION(gr_oom_panic)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    if (!mr_abi_charge(run, mr_abi_schedule(execution)->host_call, 0, 0))
+        return MR_HOST_STOP;
+    execution->text = mr_span_text("the program ran out of memory");
+    return mr_abi_stop(execution, MR_ENDING_OUT_OF_MEMORY);
+}
+
+MR_ABI_FUNCTION(gr_leave)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    if (!mr_abi_charge(run, mr_abi_schedule(execution)->host_call, 0, 0))
+        return MR_HOST_STOP;
+    return mr_abi_stop(execution, MR_ENDING_LEAVE);
+}
+
+MR_ABI_FUNCTION(gr_exit)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, sizeof(mr_id)))
+        return MR_HOST_STOP;
+    const uint8_t *inheritor = mr_run_bytes(run, (uint32_t)args[0], sizeof(mr_id));
+    if (inheritor == NULL)
+        return mr_abi_trap(execution, "gr_exit was given a bad pointer");
+    memcpy(execution->inheritor.bytes, inheritor, sizeof(mr_id));
+    return mr_abi_stop(execution, MR_ENDING_EXIT);
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* block: executing a candidate, reading it, committing or discarding it. */
+#include "engine/engine_internal.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "engine/id.h"
+
+void mr_block_destroy(mr_block *block, uint32_t streams_count)
+{
+    if (block == NULL)
+        return;
+    for (uint32_t s = 0; block->arenas != NULL && s <= streams_count; s++)
+        mr_arena_fini(&block->arenas[s]);
+    free(block->arenas);
+    for (size_t i = 0; i < block->chunks_capacity; i++)
+        mr_buffer_fini(&block->chunks[i].record);
+    free(block->chunks);
+    free(block->admitted);
+    free(block->pending);
+    free(block->chosen);
+    free(block->remainder);
+    free(block->rounds);
+    free(block->user_messages);
+    free(block->created);
+    free(block->uploaded);
+    free(block->uploaded_bytes);
+    free(block->letters);
+    free(block->dirty);
+    free(block->sealed);
+    free(block->changes);
+    free(block);
+}
+
+/* What an arena keeps from one block for the next: enough for a million messages, and no more, that
+ * one huge block does not hold the machine's memory for good. */
+static const size_t ARENA_KEEP_BYTES = (size_t)256 << 20;
+
+/* Keeps one freed handle, so that its memory stays mapped and warm for the next block. */
+static void release(mr_block *block)
+{
+    mr_engine *engine = block->engine;
+    if (engine->spare != NULL)
+        mr_block_destroy(block, engine->streams_count);
+    else
+        engine->spare = block;
+}
+
+/* Takes the kept handle, emptied, its arrays and arenas as they were. */
+static mr_block *reuse(mr_engine *engine)
+{
+    mr_block *block = engine->spare;
+    engine->spare = NULL;
+    if (block == NULL)
+        return calloc(1, sizeof *block);
+    const mr_block old = *block;
+    *block = (mr_block){
+        .chunks = old.chunks,
+        .chunks_capacity = old.chunks_capacity,
+        .admitted = old.admitted,
+        .admitted_capacity = old.admitted_capacity,
+        .arenas = old.arenas,
+        .pending = old.pending,
+        .pending_capacity = old.pending_capacity,
+        .chosen = old.chosen,
+        .chosen_capacity = old.chosen_capacity,
+        .remainder = old.remainder,
+        .remainder_capacity = old.remainder_capacity,
+        .rounds = old.rounds,
+        .rounds_capacity = old.rounds_capacity,
+        .user_messages = old.user_messages,
+        .user_messages_capacity = old.user_messages_capacity,
+        .created = old.created,
+        .created_capacity = old.created_capacity,
+        .uploaded = old.uploaded,
+        .uploaded_capacity = old.uploaded_capacity,
+        .uploaded_bytes = old.uploaded_bytes,
+        .uploaded_bytes_capacity = old.uploaded_bytes_capacity,
+        .letters = old.letters,
+        .letters_capacity = old.letters_capacity,
+        .dirty = old.dirty,
+        .dirty_capacity = old.dirty_capacity,
+        .sealed = old.sealed,
+        .sealed_capacity = old.sealed_capacity,
+        .changes = old.changes,
+        .changes_capacity = old.changes_capacity,
+    };
+    for (uint32_t s = 0; s <= engine->streams_count; s++)
+        mr_arena_reset(&block->arenas[s], ARENA_KEEP_BYTES);
+    return block;
+}
+
+static void reset_stream(mr_stream *stream, mr_arena *block_arena)
+{
+    stream->block_arena = block_arena;
+    mr_arena_reset(&stream->round_arena[0], ARENA_KEEP_BYTES);
+    mr_arena_reset(&stream->round_arena[1], ARENA_KEEP_BYTES);
+    stream->dirty_count = 0;
+    stream->credits_count = 0;
+    memset(stream->strangers, 0, sizeof stream->strangers);
+    stream->gas_burned = 0;
+    stream->gas_refunded = 0;
+    stream->letters = 0;
+    stream->value_left = 0;
+    stream->failure = MR_OK;
+}
+
+static mr_block *make(mr_engine *engine, const mr_block_params *params,
+                      const mr_transaction *transactions, size_t transactions_count)
+{
+    mr_block *block = reuse(engine);
+    if (block == NULL)
+        return NULL;
+    block->engine = engine;
+    block->execution = ++engine->executions;
+    block->params = *params;
+    block->info.height = engine->height + 1;
+    block->info.transactions_count = transactions_count;
+    block->counters = engine->counters;
+    block->transactions = transactions;
+    block->gas_left = params->gas_limit;
+    block->environment = (mr_environment){
+        .height = (uint32_t)block->info.height,
+        .timestamp_ms = params->timestamp_ms,
+        .random = params->random,
+        .schedule = &engine->schedule,
+        .keep_debug = engine->keep_debug,
+    };
+    if (block->arenas == NULL)
+        block->arenas = calloc(engine->streams_count + 1, sizeof *block->arenas);
+    if (block->arenas == NULL ||
+        MR_ROOM(block->admitted, block->admitted_capacity, transactions_count) != MR_OK) {
+        mr_block_destroy(block, engine->streams_count);
+        return NULL;
+    }
+    block->arena = &block->arenas[engine->streams_count];
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        reset_stream(&engine->streams[s], &block->arenas[s]);
+    return block;
+}
+
+static void check_gas(const mr_block *block)
+{
+    const mr_engine *engine = block->engine;
+    uint64_t before = 0, after = 0, refunded = 0;
+    for (size_t i = 0; i < engine->queue_count; i++)
+        before += engine->queue[i]->message.gas_limit;
+    for (size_t i = 0; i < block->remainder_count; i++)
+        after += block->remainder[i]->message.gas_limit;
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        refunded += engine->streams[s].gas_refunded;
+    MR_ASSERT(before + block->gas_bought == after + block->info.gas_burned + refunded);
+}
+
+static mr_status execute(mr_block *block, mr_error *error)
+{
+    mr_engine *engine = block->engine;
+    const uint64_t start = mr_clock_ns();
+    MR_TRY(mr_block_admit(block, error));
+    mr_status status = mr_stored_encode_transactions(block);
+    block->transactions = NULL;
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "out of memory");
+    const uint64_t admitted = mr_clock_ns();
+    engine->statistics.admit_ns += admitted - start;
+    MR_TRY(mr_block_run(block, error));
+    check_gas(block);
+    const uint64_t ran = mr_clock_ns();
+    engine->statistics.rounds_ns += ran - admitted;
+    block->info.user_messages_count = block->user_messages_count;
+    MR_TRY(mr_block_seal(block, error));
+    engine->statistics.commit_ns += mr_clock_ns() - ran;
+    return engine->check ? mr_block_check(block, error) : MR_OK;
+}
+
+/* Takes back one program. A machine that has no memory for that cannot go on. */
+static void reject_program(mr_engine *engine, mr_program *program)
+{
+    if (program->undo->created) {
+        mr_index_remove(&engine->index, program);
+        mr_program_free(program, engine->pool);
+        return;
+    }
+    mr_status status = mr_program_reject(program, engine->pool);
+    MR_ASSERT(status == MR_OK);
+}
+
+static void take_back(mr_block *block)
+{
+    mr_engine *engine = block->engine;
+    for (uint32_t s = 0; s < engine->streams_count; s++) {
+        mr_stream *stream = &engine->streams[s];
+        for (size_t i = 0; i < stream->dirty_count; i++)
+            reject_program(engine, stream->dirty[i]);
+        stream->dirty_count = 0;
+    }
+    for (size_t i = 0; i < block->created_count; i++)
+        reject_program(engine, block->created[i]);
+    for (size_t i = 0; i < block->uploaded_count; i++)
+        mr_codes_remove(engine->codes, block->uploaded[i]);
+    mr_accounts_reject(engine->accounts);
+    mr_tree_revert(engine->tree);
+    for (size_t i = 0; i < block->remainder_count; i++) {
+        mr_dispatch *dispatch = block->remainder[i];
+        if (dispatch->sequence == MR_SEQUENCE_NONE ||
+            (uint64_t)dispatch->sequence >= engine->counters.queue_tail)
+            mr_dispatch_release(dispatch);
+        else
+            dispatch->remains = false;
+    }
+    engine->candidate = NULL;
+}
+
+mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
+                           const mr_transaction *transactions, size_t transactions_count,
+                           mr_block **out, mr_error *error)
+{
+    if (engine->candidate != NULL)
+        return MR_FAIL(error, MR_STATE,
+                       "there is a candidate block already: commit or discard it first");
+    if (engine->read_only)
+        return MR_FAIL(error, MR_STATE, "the database was opened for reading only");
+    if (engine->broken != MR_OK)
+        return MR_FAIL(error, engine->broken,
+                       "an earlier block could not be stored (%s); open the database again to go on "
+                       "from the last one that was",
+                       mr_status_text(engine->broken));
+    if (transactions_count > UINT32_MAX)
+        return MR_FAIL(error, MR_LIMIT, "a block takes at most %u transactions", UINT32_MAX);
+    if (engine->height + 1 > UINT32_MAX)
+        return MR_FAIL(error, MR_LIMIT, "programs cannot be told of a block height beyond 32 bits");
+    mr_block *block = make(engine, params, transactions, transactions_count);
+    if (block == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a block");
+    engine->candidate = block;
+    mr_status status = execute(block, error);
+    if (status != MR_OK) {
+        take_back(block);
+        release(block);
+        return status;
+    }
+    *out = block;
+    return MR_OK;
+}
+
+enum { PROGRAMS_PER_TASK = 256 };
+
+static void accept_programs(void *arg, size_t task, uint32_t worker)
+{
+    mr_block *block = arg;
+    mr_engine *engine = block->engine;
+    uint64_t loaded = 0; /* wraps around when programs shrank */
+    size_t end = (task + 1) * PROGRAMS_PER_TASK;
+    if (end > block->dirty_count)
+        end = block->dirty_count;
+    for (size_t i = task * PROGRAMS_PER_TASK; i < end; i++) {
+        mr_program *program = block->dirty[i];
+        mr_program_accept(program, engine->streams[worker].pool);
+        program->used_in = block->execution;
+        const uint64_t bytes = mr_program_bytes(program);
+        loaded += bytes - program->loaded_bytes;
+        program->loaded_bytes = bytes;
+    }
+    atomic_fetch_add_explicit(&engine->loaded_bytes, loaded, memory_order_relaxed);
+}
+
+/* The candidate becomes the engine's state. Cannot fail. */
+static void accept(mr_block *block)
+{
+    mr_engine *engine = block->engine;
+    mr_parallel_run(&engine->parallel,
+                    (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK,
+                    accept_programs, block);
+    mr_accounts_accept(engine->accounts);
+    for (size_t i = 0; i < engine->queue_count; i++) {
+        if (!engine->queue[i]->remains)
+            mr_dispatch_release(engine->queue[i]);
+    }
+    for (size_t i = 0; i < block->remainder_count; i++)
+        block->remainder[i]->remains = false;
+    mr_dispatch **old_queue = engine->queue;
+    const size_t old_capacity = engine->queue_capacity;
+    engine->queue = block->remainder;
+    engine->queue_count = block->remainder_count;
+    engine->queue_capacity = block->remainder_capacity;
+    block->remainder = old_queue;
+    block->remainder_capacity = old_capacity;
+    block->remainder_count = 0;
+    engine->counters = block->counters;
+    engine->height = block->info.height;
+    engine->root = block->root;
+    engine->candidate = NULL;
+    block->committed = true;
+    mr_engine_evict(engine);
+}
+
+mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *error)
+{
+    mr_engine *engine = block->engine;
+    MR_ASSERT(!block->committed && engine->candidate == block);
+    const uint64_t start = mr_clock_ns();
+    mr_status status = mr_block_write(block);
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "the block could not be written: %s", mr_status_text(status));
+    mr_batch **batches = malloc((engine->streams_count + 1) * sizeof(mr_batch *));
+    if (batches == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a block");
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        batches[s] = engine->streams[s].batch;
+    batches[engine->streams_count] = engine->batch;
+    status = mr_store_submit(engine->store, batches, engine->streams_count + 1, error);
+    free(batches);
+    if (status != MR_OK) {
+        engine->broken = status;
+        return status;
+    }
+    accept(block);
+    engine->statistics.bytes_written = mr_store_bytes_written(engine->store);
+    if (durability == MR_COMMIT_WAIT)
+        status = engine->broken = mr_store_wait(engine->store, error);
+    engine->statistics.commit_ns += mr_clock_ns() - start;
+    return status;
+}
+
+void mr_block_discard(mr_block *block)
+{
+    if (block == NULL)
+        return;
+    if (!block->committed)
+        take_back(block);
+    release(block);
+}
+
+void mr_block_free(mr_block *block)
+{
+    if (block == NULL)
+        return;
+    MR_ASSERT(block->committed);
+    release(block);
+}
+
+mr_status mr_engine_sync(mr_engine *engine, mr_error *error)
+{
+    mr_status status = mr_store_wait(engine->store, error);
+    if (status != MR_OK)
+        engine->broken = status;
+    return status;
+}
+
+void mr_block_info_get(const mr_block *block, mr_block_info *out)
+{
+    *out = block->info;
+}
+
+/* The round that holds receipt `i`. */
+static const mr_receipt_entry *find_receipt(const mr_block *block, uint64_t i)
+{
+    if (i >= block->info.receipts_count)
+        return NULL;
+    size_t low = 0, high = block->rounds_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (block->rounds[middle].first <= i)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &block->rounds[low].entries[i - block->rounds[low].first];
+}
+
+bool mr_block_receipt(const mr_block *block, uint64_t i, mr_receipt *out)
+{
+    const mr_receipt_entry *entry = find_receipt(block, i);
+    if (entry == NULL)
+        return false;
+    *out = entry->receipt;
+    return true;
+}
+
+bool mr_block_user_message(const mr_block *block, uint64_t i, mr_user_message *out)
+{
+    if (i >= block->user_messages_count)
+        return false;
+    *out = mr_user_entry_message(block->user_messages[i]);
+    return true;
+}
+
+bool mr_block_transaction(const mr_block *block, uint64_t i, mr_transaction_result *out)
+{
+    if (i >= block->info.transactions_count)
+        return false;
+    const mr_admitted *admitted = &block->admitted[i];
+    *out = (mr_transaction_result){.admission = admitted->admission, .text = admitted->text};
+    if (admitted->admission != MR_ADMISSION_ACCEPTED)
+        return true;
+    if (admitted->dispatch != NULL)
+        out->id = out->message = admitted->dispatch->message.id;
+    if (admitted->id != NULL)
+        out->id = *admitted->id;
+    return true;
+}
+
+bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out)
+{
+    for (uint64_t r = 0;; r++) {
+        const mr_receipt_entry *entry = find_receipt(block, r);
+        if (entry == NULL)
+            return false;
+        for (const mr_debug_text *line = entry->debug; line != NULL; line = line->next) {
+            if (i-- == 0) {
+                *out = (mr_debug_line){
+                    .program = entry->receipt.program,
+                    .message = entry->receipt.message,
+                    .text = line->text,
+                };
+                return true;
+            }
+        }
+    }
+}

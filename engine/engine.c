@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine: opening and closing. */
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MEMORY_SHARE = 4 /* of the machine's memory, by default, for each budget: one in this */ };
+static const uint64_t instance_bytes_max = (uint64_t)256 << 20;
+
+static uint64_t default_budget(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || size <= 0)
+        return (uint64_t)1 << 30;
+    return (uint64_t)pages * (uint64_t)size / MEMORY_SHARE;
+}
+
+static mr_status open_store(mr_engine *engine, const mr_engine_options *options, mr_error *error)
+{
+    static const char *const tables[MR_TABLES_COUNT] = {
+#define TABLE(name, text) text,
+        MR_TABLE_MAP(TABLE)
+#undef TABLE
+    };
+    const mr_store_options store_options = {
+        .path = options->path,
+        .tables = tables,
+        .tables_count = MR_TABLES_COUNT,
+        .create = options->create || options->path == NULL,
+        .read_only = options->read_only,
+    };
+    MR_TRY(mr_store_open(&store_options, &engine->store, error));
+    MR_TRY(mr_tree_open(engine->store, MR_TABLE_TREE, &engine->tree, error));
+    mr_status status = mr_codes_new(engine->store, MR_TABLE_CODE, &engine->rules, &engine->prices,
+                                    &engine->codes);
+    if (status == MR_OK)
+        status = mr_accounts_new(engine->store, MR_TABLE_ACCOUNT, &engine->accounts);
+    engine->batch = mr_batch_new(engine->store);
+    engine->pool = mr_unit_pool_new();
+    if (status != MR_OK || engine->batch == NULL || engine->pool == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory opening the database");
+    return MR_OK;
+}
+
+static mr_status start_stream(mr_engine *engine, uint32_t s, mr_error *error)
+{
+    mr_stream *stream = &engine->streams[s];
+    stream->engine = engine;
+    stream->number = s;
+    MR_TRY(mr_vm_worker_new(engine->vm, &stream->vm, error));
+    stream->pool = mr_vm_worker_pool(stream->vm);
+    stream->batch = mr_batch_new(engine->store);
+    if (stream->batch == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory starting stream %u", s);
+    return MR_OK;
+}
+
+static mr_status start_workers(mr_engine *engine, const mr_engine_options *options,
+                               mr_error *error)
+{
+    const mr_scheduler_options scheduler_options = {
+        .streams = options->streams,
+        .pin = !options->no_pin,
+        .channels = 2,
+    };
+    MR_TRY(mr_scheduler_new(&scheduler_options, &engine->scheduler, error));
+    engine->parallel = mr_scheduler_parallel(engine->scheduler);
+    const mr_vm_options vm_options = {
+        .rules = &engine->rules,
+        .functions = mr_abi_functions(),
+        .tier = MR_TIER_INTERP,
+        .instance_bytes_max = instance_bytes_max,
+        .live_bytes_max =
+            options->live_bytes_max != 0 ? options->live_bytes_max : default_budget(),
+    };
+    MR_TRY(mr_vm_new(&vm_options, &engine->vm, error));
+    const uint32_t count = mr_scheduler_streams(engine->scheduler);
+    engine->streams = aligned_alloc(_Alignof(mr_stream), count * sizeof(mr_stream));
+    if (engine->streams == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory starting %u streams", count);
+    memset(engine->streams, 0, count * sizeof(mr_stream));
+    engine->streams_count = count;
+    for (uint32_t s = 0; s < count; s++)
+        MR_TRY(start_stream(engine, s, error));
+    return MR_OK;
+}
+
+/* Prices and limits are bounded so that no sum of what one call or transaction costs overflows. */
+static mr_status check_schedule(const mr_schedule *schedule, mr_error *error)
+{
+    mr_schedule most;
+#define MOST(field, value, text) most.field = (uint64_t)1 << 40;
+    MR_SCHEDULE_MAP(MOST)
+#undef MOST
+    most.instruction = UINT32_MAX;
+    most.stack_height_max = UINT32_MAX;
+    most.outgoing_max = UINT32_MAX;
+    most.payload_bytes_max = UINT32_MAX / 2;
+    most.code_bytes_max = UINT32_MAX;
+    most.pages_max = MR_PAGES_MAX;
+    most.existential_deposit = UINT64_MAX; /* is only told */
+#define CHECK(field, value, text)                                                                  \
+    if (schedule->field > most.field)                                                              \
+        return MR_FAIL(error, MR_INVALID,                                                          \
+                       "the gas schedule has " #field " = %llu, more than %llu",                   \
+                       (unsigned long long)schedule->field, (unsigned long long)most.field);
+    MR_SCHEDULE_MAP(CHECK)
+#undef CHECK
+    return MR_OK;
+}
+
+static mr_status check_options(const mr_engine_options *options, mr_error *error)
+{
+    if (options->genesis_count > 0 && !options->accounts)
+        return MR_FAIL(error, MR_INVALID, "initial balances need accounts to be on");
+    if (options->path == NULL && options->read_only)
+        return MR_FAIL(error, MR_INVALID, "a state in memory cannot be opened for reading only");
+    if (options->schedule != NULL)
+        MR_TRY(check_schedule(options->schedule, error));
+    mr_value sum = 0;
+    for (size_t i = 0; i < options->genesis_count; i++) {
+        if (__builtin_add_overflow(sum, options->genesis[i].balance, &sum))
+            return MR_FAIL(error, MR_INVALID, "the initial balances together exceed 128 bits");
+    }
+    return MR_OK;
+}
+
+static mr_status open_all(mr_engine *engine, const mr_engine_options *options, mr_error *error)
+{
+    MR_TRY(check_options(options, error));
+    engine->schedule =
+        options->schedule != NULL ? *options->schedule : mr_schedule_default();
+    engine->accounts_on = options->accounts;
+    engine->read_only = options->read_only;
+    engine->keep_debug = options->keep_debug;
+    engine->check = options->check;
+    engine->loaded_bytes_max =
+        options->loaded_bytes_max != 0 ? options->loaded_bytes_max : default_budget();
+    mr_abi_rules(&engine->schedule, &engine->rules);
+    mr_abi_prices(&engine->schedule, &engine->prices);
+    MR_TRY(open_store(engine, options, error));
+    MR_TRY(start_workers(engine, options, error));
+    mr_status status = mr_state_load(engine, options, error);
+    if (status == MR_NOT_FOUND && !options->read_only)
+        status = mr_state_create(engine, options, error);
+    return status;
+}
+
+mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out, mr_error *error)
+{
+    mr_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory");
+    mr_status status = open_all(engine, options, error);
+    if (status != MR_OK) {
+        (void)mr_engine_close(engine, NULL);
+        if (options->path != NULL)
+            return mr_error_prefix(error, status, "%s: ", options->path);
+        return status;
+    }
+    *out = engine;
+    return MR_OK;
+}
+
+static void free_state(mr_engine *engine)
+{
+    for (size_t i = 0; i < engine->index.capacity; i++) {
+        mr_program *program = mr_index_at(&engine->index, i);
+        if (program != NULL)
+            mr_program_free(program, engine->pool);
+    }
+    mr_index_fini(&engine->index);
+    for (size_t i = 0; i < engine->queue_count; i++)
+        mr_dispatch_release(engine->queue[i]);
+    free(engine->queue);
+}
+
+static void free_stream(mr_stream *stream)
+{
+    mr_execution_fini(&stream->execution);
+    mr_arena_fini(&stream->round_arena[0]);
+    mr_arena_fini(&stream->round_arena[1]);
+    free(stream->dirty);
+    free(stream->credits);
+    mr_buffer_fini(&stream->scratch);
+    mr_batch_free(stream->batch);
+    mr_vm_worker_free(stream->vm);
+}
+
+mr_status mr_engine_close(mr_engine *engine, mr_error *error)
+{
+    if (engine == NULL)
+        return MR_OK;
+    if (engine->candidate != NULL)
+        mr_block_discard(engine->candidate);
+    mr_status status = MR_OK;
+    if (engine->store != NULL && !engine->read_only)
+        status = mr_store_wait(engine->store, error);
+    free_state(engine);
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        free_stream(&engine->streams[s]);
+    free(engine->streams);
+    mr_vm_free(engine->vm);
+    mr_scheduler_free(engine->scheduler);
+    mr_block_destroy(engine->spare, engine->streams_count);
+    mr_accounts_free(engine->accounts);
+    mr_codes_free(engine->codes);
+    mr_tree_free(engine->tree);
+    mr_batch_free(engine->batch);
+    mr_store_close(engine->store);
+    mr_unit_pool_free(engine->pool);
+    free(engine);
+    return status;
+}
+
+mr_status mr_module_check(const mr_schedule *schedule, mr_span module, mr_error *error)
+{
+    mr_module_rules rules;
+    mr_code_prices prices;
+    mr_abi_rules(schedule, &rules);
+    mr_abi_prices(schedule, &prices);
+    mr_code *code;
+    MR_TRY(mr_code_new(&rules, &prices, module, &code, error));
+    mr_code_put(code);
+    return MR_OK;
+}
+
+mr_status mr_module_from_text(mr_span text, const char *file_name, mr_buffer *out, mr_error *error)
+{
+    return mr_code_from_text(text, file_name, out, error);
+}
+
+mr_status mr_module_pack(mr_span module, mr_buffer *out, mr_error *error)
+{
+    const mr_schedule schedule = mr_schedule_default();
+    mr_module_rules rules;
+    mr_abi_rules(&schedule, &rules);
+    return mr_code_pack(&rules, module, out, error);
+}

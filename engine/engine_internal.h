@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_internal: the engine and its candidate block, as the files of this folder share them.
+ *
+ * Who changes what:
+ *   main thread     everything outside mr_scheduler_run and the parallel parts of seal and commit
+ *   next()          the block's queue, rounds and receipts' places; all workers wait meanwhile
+ *   worker s        streams[s], the programs of the lanes it runs, and the receipts at their
+ *                   positions; nothing else */
+#ifndef MR_ENGINE_ENGINE_INTERNAL_H
+#define MR_ENGINE_ENGINE_INTERNAL_H
+
+#include "engine/abi.h"
+#include "engine/accounts.h"
+#include "engine/codes.h"
+#include "engine/dispatch.h"
+#include "engine/index.h"
+
+/* Tables of the store; the number is the table's place in its list and its tag in state keys. */
+#define MR_TABLE_MAP(X)                                                                            \
+    X(META, "meta")         /* one record a key: "config", "head", genesis balances */             \
+    X(CODE, "code")         /* code id -> module as uploaded */                                    \
+    X(PROGRAM, "program")   /* program id -> record */                                             \
+    X(UNIT, "unit")         /* program id, unit number (big endian u32) -> 256 bytes */            \
+    X(QUEUE, "queue")       /* sequence (big endian u64) -> dispatch */                            \
+    X(MAILBOX, "mailbox")   /* user id, message id -> program that awaits the reply */             \
+    X(ACCOUNT, "account")   /* user id -> balance */                                               \
+    X(BLOCK, "block")       /* height (big endian u64) -> parameters, results, transactions */     \
+    X(RECEIPT, "receipt")   /* height, chunk number -> receipts and messages to users */           \
+    X(TREE, "tree")         /* the state tree's own */                                             \
+    X(WAITLIST, "waitlist") /* not used yet */                                                     \
+    X(TASK, "task")         /* not used yet */
+
+typedef enum mr_table {
+#define MR_TABLE_ENUM(name, text) MR_TABLE_##name,
+    MR_TABLE_MAP(MR_TABLE_ENUM)
+#undef MR_TABLE_ENUM
+        MR_TABLES_COUNT
+} mr_table;
+
+/* Value to be added to a user's balance when the block ends. */
+typedef struct mr_credit {
+    mr_id account;
+    mr_value amount;
+} mr_credit;
+
+enum { MR_STRANGERS = 256 /* slots of ids known not to be programs, a power of two */ };
+
+/* What one worker owns. */
+typedef struct mr_stream {
+    _Alignas(128) mr_vm_worker *vm;
+    mr_unit_pool *pool;
+    mr_execution execution;
+    mr_arena round_arena[2]; /* dispatches and payloads; by parity of the round that made them */
+    mr_arena *block_arena;   /* receipts' texts, messages to users, undo records */
+    mr_program **dirty;      /* programs this stream was the first to touch in the block */
+    size_t dirty_count, dirty_capacity;
+    mr_credit *credits;
+    size_t credits_count, credits_capacity;
+    mr_id strangers[MR_STRANGERS]; /* valid within a block; all zero is empty */
+    uint64_t gas_burned;
+    uint64_t gas_refunded;
+    uint64_t dispatches;
+    uint64_t letters;        /* messages to users that these may answer */
+    mr_value value_left;     /* value that left to users */
+    mr_batch *batch;
+    mr_buffer scratch;       /* records being encoded */
+    mr_status failure;       /* of the machine: the block cannot go on */
+    struct mr_engine *engine;
+    uint32_t number;
+} mr_stream;
+
+/* What the state holds beside the tables: one leaf of its own. */
+typedef struct mr_counters {
+    mr_value issued;          /* see mr_engine_info */
+    mr_value burned;
+    uint64_t queue_tail;      /* next sequence */
+    uint64_t programs_count;
+    uint64_t codes_count;
+    uint64_t accounts_count;
+} mr_counters;
+
+struct mr_engine {
+    mr_schedule schedule;
+    mr_module_rules rules;
+    mr_code_prices prices;
+    bool accounts_on, read_only, keep_debug, check;
+    mr_status broken;          /* why a block did not become durable: no more blocks then */
+    mr_store *store;
+    mr_tree *tree;
+    mr_codes *codes;
+    mr_accounts *accounts;
+    mr_index index;
+    mr_vm *vm;
+    mr_scheduler *scheduler;
+    mr_parallel parallel;
+    mr_stream *streams;
+    uint32_t streams_count;
+    mr_unit_pool *pool;        /* of the main thread */
+    mr_batch *batch;           /* of the main thread */
+    mr_dispatch **queue;       /* held dispatches, in order */
+    size_t queue_count, queue_capacity;
+    mr_counters counters;
+    _Atomic uint64_t loaded_bytes; /* of programs in the index; workers add what they load */
+    uint64_t loaded_bytes_max;
+    size_t sweep_at;           /* where in the index the next eviction looks first */
+    uint64_t height;
+    mr_hash root;
+    uint64_t executions;       /* blocks executed since open, discarded ones too */
+    mr_block *candidate;
+    mr_block *spare;           /* the last freed handle, for its memory; or NULL */
+    mr_statistics statistics;
+};
+
+/* A message to a user as collected: what its receipt does not say. */
+typedef struct mr_user_entry {
+    mr_id to;
+    mr_value value;
+    mr_span payload;
+    const struct mr_receipt_entry *receipt; /* of the dispatch that sent it */
+    struct mr_user_entry *next;             /* of the same dispatch */
+    uint32_t nonce;                         /* handle it was sent under; not of a reply */
+    uint8_t code[4];                        /* of a reply */
+    bool is_reply;
+    bool replyable;                         /* it was sent with gas, so the user may reply */
+} mr_user_entry;
+
+/* A receipt as collected, with what the dispatch printed and sent to users. */
+typedef struct mr_receipt_entry {
+    mr_receipt receipt;
+    mr_debug_text *debug;
+    mr_user_entry *users_first, *users_last;
+} mr_receipt_entry;
+
+/* A round's receipts, by position; those of VALUE dispatches are taken out when it ends. */
+typedef struct mr_round_receipts {
+    mr_receipt_entry *entries;
+    size_t count;
+    uint64_t first; /* number of receipts before this round's */
+} mr_round_receipts;
+
+/* A message a user may reply to, kept until the reply. */
+typedef struct mr_letter {
+    mr_id user;
+    mr_id message;
+    mr_id program;
+    bool removed; /* answered in this block; else added by it */
+} mr_letter;
+
+/* What became of a transaction. */
+typedef struct mr_admitted {
+    mr_dispatch *dispatch; /* the message it sends, made in parallel; NULL: none yet */
+    mr_id *id;             /* UPLOAD and CREATE: of the code or program, when accepted */
+    const char *text;      /* more about a refusal, or "" */
+    mr_admission admission;
+} mr_admitted;
+
+/* A touched program as sealed, until the commit: nothing changes it in between. */
+typedef struct mr_sealed {
+    mr_span record;                /* in a stream's block arena */
+    const mr_unit_change *changes; /* of mr_memory_changes */
+    size_t changes_count;
+} mr_sealed;
+
+enum { MR_CHUNK_TRANSACTIONS = 4096 };
+
+/* Stored form of MR_CHUNK_TRANSACTIONS transactions. */
+typedef struct mr_transactions_chunk {
+    mr_buffer record;
+} mr_transactions_chunk;
+
+struct mr_block {
+    mr_engine *engine;         /* NULL once committed and the engine gone its way */
+    bool committed;
+    uint64_t execution;        /* engine->executions when this one ran: never 0 */
+    mr_block_params params;
+    mr_environment environment;
+    mr_block_info info;
+    mr_counters counters;      /* of the state after the block */
+    mr_hash root;
+
+    const mr_transaction *transactions; /* the caller's; only while executing */
+    mr_transactions_chunk *chunks;      /* their stored form */
+    size_t chunks_count, chunks_capacity;
+    mr_admitted *admitted;     /* of each transaction, what became of it */
+    size_t admitted_capacity;
+
+    mr_arena *arenas;          /* streams_count + 1; the last is the main thread's */
+    mr_arena *arena;           /* the main thread's */
+
+    /* The queue while running. */
+    mr_item *pending;          /* to be admitted, in order, beginning at pending_at */
+    size_t pending_count, pending_at, pending_capacity;
+    mr_item *chosen;           /* the current round's input when it is not an output as it stands */
+    size_t chosen_capacity;
+    unsigned clean_rounds;     /* rounds since something was left pending */
+    mr_dispatch **remainder;   /* queue after the block: held, in order */
+    size_t remainder_count, remainder_capacity;
+    uint64_t gas_left;         /* of the block's limit */
+    uint64_t gas_bought;       /* by accepted transactions */
+    uint64_t gas_burned_seen;  /* by streams, as of the last next() */
+
+    mr_round_receipts *rounds;
+    size_t rounds_count, rounds_capacity;
+    mr_receipt_entry *round_entries; /* of the round being run */
+    const mr_user_entry **user_messages;
+    size_t user_messages_count, user_messages_capacity;
+
+    /* What to take back, and what to store. */
+    mr_program **created;
+    size_t created_count, created_capacity;
+    mr_module **uploaded;
+    mr_span *uploaded_bytes;   /* as uploaded, of each; in the arena */
+    size_t uploaded_count, uploaded_capacity, uploaded_bytes_capacity;
+    mr_letter *letters;
+    size_t letters_count, letters_capacity;
+    mr_program **dirty;        /* all programs the block touched, created ones too */
+    size_t dirty_count, dirty_capacity;
+    mr_sealed *sealed;         /* of each of these */
+    size_t sealed_capacity;
+    mr_tree_change *changes;   /* of the state tree */
+    size_t changes_count, changes_capacity;
+    mr_status failure;
+};
+
+/* mr_grow makes room in an array for one more element; *capacity counts elements.
+ * Errors: MR_NO_MEMORY, unchanged. */
+mr_status mr_grow(void **array, size_t *capacity, size_t count, size_t element_bytes);
+/* mr_room makes room for `count` elements in all, contents not kept. Errors: MR_NO_MEMORY; then the
+ * array is empty. */
+mr_status mr_room(void **array, size_t *capacity, size_t count, size_t element_bytes);
+#define MR_ROOM(array, capacity, count)                                                            \
+    mr_room((void **)&(array), &(capacity), (count), sizeof *(array))
+#define MR_GROW(array, capacity, count)                                                            \
+    mr_grow((void **)&(array), &(capacity), (count), sizeof *(array))
+
+/* admission.c: takes the transactions and appends their messages to the block's queue. */
+mr_status mr_block_admit(mr_block *block, mr_error *error);
+
+/* mr_user_entry_message computes the message in full. */
+mr_user_message mr_user_entry_message(const mr_user_entry *entry);
+
+/* rounds.c: runs the queue to its end or the block's limit. */
+mr_status mr_block_run(mr_block *block, mr_error *error);
+
+/* settle.c: runs one dispatch on `stream` and emits what follows from it. */
+void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_program *program,
+                        mr_dispatch *dispatch, uint32_t position);
+
+/* seal.c: applies credits, hashes what changed, yields the root. */
+mr_status mr_block_seal(mr_block *block, mr_error *error);
+
+/* commit.c: what the block changed, as batches of the store. */
+mr_status mr_block_write(mr_block *block);
+
+/* stored.c: blocks, receipts and messages to users as stored. */
+mr_status mr_stored_encode_transactions(mr_block *block);
+mr_status mr_stored_write(mr_block *block, mr_batch *batch);
+
+/* receipts.c: receipts and messages to users as stored, written by all workers. */
+mr_status mr_receipts_write(mr_block *block);
+typedef struct mr_stored_receipts mr_stored_receipts;
+mr_status mr_receipts_read(mr_engine *engine, uint64_t height, uint64_t receipts_count,
+                           uint64_t user_messages_count, mr_stored_receipts **out);
+void mr_receipts_free(mr_stored_receipts *receipts);
+const mr_receipt *mr_receipts_at(const mr_stored_receipts *receipts, uint64_t i);
+const mr_user_message *mr_receipts_user_message(const mr_stored_receipts *receipts, uint64_t i);
+
+/* state.c: what is in the store beside programs and blocks. */
+enum { MR_LETTER_KEY_BYTES = 64, MR_UNIT_KEY_BYTES = 36 };
+void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES]);
+mr_hash mr_state_key(mr_table table, mr_span key);
+mr_hash mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters);
+mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program **out);
+mr_status mr_state_load(mr_engine *engine, const mr_engine_options *options, mr_error *error);
+mr_status mr_state_create(mr_engine *engine, const mr_engine_options *options, mr_error *error);
+mr_status mr_state_write_head(mr_batch *batch, uint64_t height, const mr_hash *root,
+                              const mr_counters *counters);
+
+/* block.c: frees a handle and its memory for good. Accepts NULL. */
+void mr_block_destroy(mr_block *block, uint32_t streams_count);
+
+/* evict.c: after a block, drops programs not used for longest while there are too many. */
+void mr_engine_evict(mr_engine *engine);
+
+/* check.c: compares what the block says with the state walked from end to end. Errors: MR_CORRUPT
+ * with a sentence, which is a bug of ours or damage. */
+mr_status mr_block_check(mr_block *block, mr_error *error);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/id.h"
+
+#include <sodium.h>
+
+#include "base/assert.h"
+#include "engine/blake2b.h"
+
+static_assert((int)MR_IDS_AT_ONCE == (int)MR_BLAKE2B_LANES, "ids are made a vector at a time");
+
+mr_id mr_id_blake2b(const mr_span *spans, size_t count)
+{
+    mr_id id;
+    if (count == 1) {
+        int failed = crypto_generichash(id.bytes, sizeof id.bytes, spans[0].data, spans[0].size,
+                                        NULL, 0);
+        MR_ASSERT(failed == 0);
+        return id;
+    }
+    crypto_generichash_state state;
+    int failed = crypto_generichash_init(&state, NULL, 0, sizeof id.bytes);
+    for (size_t i = 0; i < count; i++)
+        failed |= crypto_generichash_update(&state, spans[i].data, spans[i].size);
+    failed |= crypto_generichash_final(&state, id.bytes, sizeof id.bytes);
+    MR_ASSERT(failed == 0);
+    return id;
+}
+
+mr_id mr_id_of_code(mr_span module)
+{
+    return mr_id_blake2b(&module, 1);
+}
+
+mr_id mr_id_of_program(const mr_id *code, mr_span salt)
+{
+    const mr_span spans[] = {mr_span_text("program_from_user"), mr_id_span(code), salt};
+    return mr_id_blake2b(spans, 3);
+}
+
+mr_id mr_id_of_name(const char *name)
+{
+    const mr_span spans[] = {mr_span_text("millrace account "), mr_span_text(name)};
+    return mr_id_blake2b(spans, 2);
+}
+
+enum { USER_MESSAGE_BYTES = 8 + 4 + 32 + 16 };
+
+static void fill_user_message(uint32_t height, const mr_id *user, uint64_t nonce,
+                              uint8_t bytes[USER_MESSAGE_BYTES])
+{
+    memcpy(bytes, "external", 8);
+    mr_store_le32(bytes + 8, height);
+    memcpy(bytes + 12, user->bytes, 32);
+    mr_store_le64(bytes + 44, nonce);
+    mr_store_le64(bytes + 52, 0);
+}
+
+void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_ONCE],
+                            uint64_t first_nonce, mr_id *const out[MR_IDS_AT_ONCE])
+{
+    uint8_t bytes[MR_IDS_AT_ONCE][USER_MESSAGE_BYTES];
+    const uint8_t *messages[MR_IDS_AT_ONCE];
+    for (size_t i = 0; i < MR_IDS_AT_ONCE; i++) {
+        fill_user_message(height, users[i], first_nonce + i, bytes[i]);
+        messages[i] = bytes[i];
+    }
+    mr_blake2b_lanes(messages, USER_MESSAGE_BYTES, out);
+}
+
+mr_id mr_id_of_user_message(uint32_t height, const mr_id *user, uint64_t nonce)
+{
+    uint8_t bytes[USER_MESSAGE_BYTES];
+    fill_user_message(height, user, nonce, bytes);
+    const mr_span span = mr_span_of(bytes, sizeof bytes);
+    return mr_id_blake2b(&span, 1);
+}
+
+mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce)
+{
+    uint8_t bytes[8 + 32 + 4];
+    memcpy(bytes, "outgoing", 8);
+    memcpy(bytes + 8, origin->bytes, 32);
+    mr_store_le32(bytes + 40, nonce);
+    const mr_span span = mr_span_of(bytes, sizeof bytes);
+    return mr_id_blake2b(&span, 1);
+}
+
+mr_id mr_id_of_reply(const mr_id *origin)
+{
+    uint8_t bytes[5 + 32];
+    memcpy(bytes, "reply", 5);
+    memcpy(bytes + 5, origin->bytes, 32);
+    const mr_span span = mr_span_of(bytes, sizeof bytes);
+    return mr_id_blake2b(&span, 1);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace: the whole public face of the engine.
+ *
+ *     open --> execute a block --> commit  --> execute the next ...
+ *                             `--> discard --> execute another candidate at the same height
+ *
+ * A block takes transactions, runs the queue to its end or to the block's gas limit, and yields a
+ * state root, receipts and messages to users. Executing changes nothing durable; the caller looks
+ * at the candidate and commits or discards it. The result is a function of the state before, the
+ * block's parameters and its transactions: not of streams, cores, tier or timing.
+ *
+ * Conventions: out parameters are untouched by a failure. Not safe from two threads at once on the
+ * same engine unless a prototype says so; safe on different engines. Every id is 32 bytes. */
+#ifndef MILLRACE_H
+#define MILLRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MR_API __attribute__((visibility("default")))
+
+typedef struct mr_engine mr_engine;
+typedef struct mr_block mr_block;
+
+typedef struct mr_id {
+    uint8_t bytes[32];
+} mr_id;
+
+__extension__ typedef unsigned __int128 mr_value; /* value and balances, in the smallest unit */
+
+/* ---- Gas schedule: every price, and the limits that decide results. Part of the database and of
+ * the state root: X(field, default, what it pays for). Gas unless said otherwise. ---- */
+#define MR_SCHEDULE_MAP(X)                                                                         \
+    X(instruction, 1000, "one WebAssembly instruction")                                            \
+    X(page_alloc, 64000, "one 64 KiB page allocated")                                              \
+    X(page_load, 1000, "one page of the program's memory, each dispatch that runs")                \
+    X(dispatch, 10000, "a dispatch that runs: lookup, binding, settling")                          \
+    X(host_call, 2000, "any host function")                                                        \
+    X(host_byte, 10, "each byte a host function copies into or out of the program")                \
+    X(send, 20000, "a message sent, beside host_call")                                             \
+    X(send_byte, 20, "each byte of payload of a message sent")                                     \
+    X(reply, 20000, "a reply, beside host_call")                                                   \
+    X(hash, 5000, "a host function that hashes (gr_random)")                                       \
+    X(page_free, 16000, "one page freed, beside host_call: it is cleared")                         \
+    X(mailbox_threshold, 3000, "least explicit gas limit other than 0 of a message sent")          \
+    X(post, 10000, "a transaction: posting fee, paid beside the gas limit")                        \
+    X(post_byte, 20, "each byte of a transaction's payload")                                       \
+    X(upload_byte, 2000, "each byte of an uploaded module, beside post")                           \
+    X(value_per_gas, 100, "price of one gas, in value")                                            \
+    X(existential_deposit, 0, "least balance, in value, that programs are told of; not enforced")  \
+    X(stack_height_max, 36743, "values on a call's stack")                                         \
+    X(outgoing_max, 1024, "messages sent by one dispatch")                                         \
+    X(outgoing_bytes_max, 67108864, "payload bytes sent by one dispatch, all together")            \
+    X(payload_bytes_max, 8388608, "payload bytes of one message")                                  \
+    X(code_bytes_max, 524288, "bytes of a module, as uploaded and as rewritten")                   \
+    X(pages_max, 32768, "pages of 64 KiB of one program")
+
+typedef struct mr_schedule {
+#define MR_SCHEDULE_FIELD(field, value, text) uint64_t field;
+    MR_SCHEDULE_MAP(MR_SCHEDULE_FIELD)
+#undef MR_SCHEDULE_FIELD
+} mr_schedule;
+
+/* mr_schedule_default returns the prices above. */
+MR_API mr_schedule mr_schedule_default(void);
+
+/* ---- Opening ---- */
+
+typedef struct mr_balance {
+    mr_id account;
+    mr_value balance;
+} mr_balance;
+
+typedef enum mr_engine_tier { MR_ENGINE_INTERP } mr_engine_tier;
+
+typedef struct mr_engine_options {
+    const char *path;    /* directory of the database; NULL keeps the state in memory */
+    bool create;         /* make the database when there is none */
+    bool read_only;      /* queries only */
+    uint32_t streams;    /* worker threads; 0 is one per core */
+    bool no_pin;         /* leave the workers where the system puts them */
+    mr_engine_tier tier;
+    bool keep_debug;     /* keep what programs print with gr_debug, see mr_block_debug */
+    bool check;          /* after every block, check conservation of gas and value and that
+                          * the root equals that of the state rebuilt from nothing: slow, for tests */
+    uint64_t live_bytes_max;   /* memory that warm programs run on; 0 is a quarter of the machine's */
+    uint64_t loaded_bytes_max; /* programs kept loaded; 0 is a quarter of the machine's. Those not
+                                * used for longest are read from the database when next needed */
+    /* Only for a new database; of an existing one they must match or be left zero. */
+    const mr_schedule *schedule;     /* NULL: the default */
+    bool accounts;                   /* balances are kept and checked */
+    const mr_balance *genesis;       /* initial balances; needs `accounts` */
+    size_t genesis_count;
+} mr_engine_options;
+
+/* mr_engine_open opens or makes a database and starts the workers.
+ * Errors:  MR_NOT_FOUND; MR_IO; MR_NO_SPACE; MR_BUSY; MR_CORRUPT; MR_VERSION; MR_SCHEDULE the
+ *          database was made with other prices; MR_INVALID; MR_NO_MEMORY. The text says which
+ *          file and what to do.
+ * Owns:    the caller closes *out. Strings and arrays of `options` are not kept. */
+MR_API mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out,
+                                mr_error *error);
+
+/* mr_engine_close waits for committed blocks to be durable, stops the workers and frees. Accepts
+ * NULL. A block neither committed nor discarded is discarded.
+ * Errors: those of the disk, for blocks whose commit had not yet been confirmed by
+ *         mr_engine_sync; everything is freed all the same. */
+MR_API mr_status mr_engine_close(mr_engine *engine, mr_error *error);
+
+/* ---- Transactions ---- */
+
+typedef enum mr_transaction_kind {
+    MR_TRANSACTION_UPLOAD,   /* payload: a module; its code id is the result */
+    MR_TRANSACTION_CREATE,   /* to: a code id; salt; payload, gas_limit, value of the init message */
+    MR_TRANSACTION_SEND,     /* to: a program */
+    MR_TRANSACTION_REPLY,    /* to: id of a message that `from` received and may reply to */
+    MR_TRANSACTION_TRANSFER, /* to: an account; value */
+} mr_transaction_kind;
+
+typedef struct mr_transaction {
+    mr_transaction_kind kind;
+    mr_id from;         /* who pays: value + gas_limit * value_per_gas + posting fee */
+    mr_id to;
+    mr_span payload;
+    mr_span salt;       /* CREATE only */
+    uint64_t gas_limit; /* CREATE, SEND and REPLY */
+    mr_value value;     /* all but UPLOAD */
+} mr_transaction;
+
+/* What became of a transaction: in order of X(code, text). A refused one changes nothing. */
+#define MR_ADMISSION_MAP(X)                                                                        \
+    X(ACCEPTED, "accepted")                                                                        \
+    X(BALANCE, "the account cannot pay value, gas limit and fee")                                  \
+    X(NO_PROGRAM, "there is no such program")                                                      \
+    X(NO_CODE, "there is no such code")                                                            \
+    X(NO_MESSAGE, "there is no such message to reply to")                                          \
+    X(PROGRAM_EXISTS, "a program of this code and salt exists already")                            \
+    X(CODE_EXISTS, "this code is uploaded already")                                                \
+    X(MODULE, "the module is refused")                                                             \
+    X(PAYLOAD, "the payload is too large")                                                         \
+    X(MALFORMED, "the transaction is malformed")
+
+typedef enum mr_admission {
+#define MR_ADMISSION_ENUM(name, text) MR_ADMISSION_##name,
+    MR_ADMISSION_MAP(MR_ADMISSION_ENUM)
+#undef MR_ADMISSION_ENUM
+} mr_admission;
+
+MR_API const char *mr_admission_text(mr_admission admission);
+
+typedef struct mr_transaction_result {
+    mr_admission admission;
+    mr_id id;         /* UPLOAD: the code; CREATE: the program; SEND, REPLY: the message */
+    mr_id message;    /* CREATE: its init message; SEND, REPLY: as id */
+    const char *text; /* more about a refusal, or ""; lives as long as the block */
+} mr_transaction_result;
+
+/* ---- Blocks ---- */
+
+typedef struct mr_block_params {
+    uint64_t timestamp_ms; /* what programs see as time; not below the parent's is the caller's care */
+    uint64_t gas_limit;    /* gas that may be burned; 0 is no limit */
+    mr_id author;          /* receives the reward; all zero: nobody, the reward is burned */
+    mr_id random;          /* the randomness programs draw from */
+} mr_block_params;
+
+/* How a dispatch ended. X(code, name in scenarios and JSON) */
+#define MR_OUTCOME_MAP(X)                                                                          \
+    X(OK, "ok")                                                                                    \
+    X(PANIC, "panic")                                                                              \
+    X(TRAP, "trap")                                                                                \
+    X(OUT_OF_GAS, "out_of_gas")                                                                    \
+    X(STACK, "stack")                                                                              \
+    X(MEMORY, "memory")                                                                            \
+    X(UNAVAILABLE, "unavailable")                                                                  \
+    X(WAITING, "waiting")                                                                          \
+    X(EXITED, "exited")
+
+typedef enum mr_outcome {
+#define MR_OUTCOME_ENUM(name, text) MR_OUTCOME_##name,
+    MR_OUTCOME_MAP(MR_OUTCOME_ENUM)
+#undef MR_OUTCOME_ENUM
+} mr_outcome;
+
+MR_API const char *mr_outcome_name(mr_outcome outcome);
+
+/* What a message does at its destination. VALUE brings what an exited program leaves to a program:
+ * it runs no code, burns no gas and has no receipt. */
+typedef enum mr_kind { MR_KIND_INIT, MR_KIND_HANDLE, MR_KIND_REPLY, MR_KIND_VALUE } mr_kind;
+
+MR_API const char *mr_kind_name(mr_kind kind); /* "init", "handle", "reply", "value" */
+
+/* One dispatch that was run. Spans live as long as the block. */
+typedef struct mr_receipt {
+    mr_id message;
+    mr_id source;
+    mr_id program;       /* the destination */
+    mr_kind kind;
+    mr_outcome outcome;
+    uint64_t gas_limit;
+    uint64_t gas_burned; /* 0 .. gas_limit */
+    uint32_t sent;       /* messages it sent, the reply included; 1 for an error reply */
+    mr_span text;        /* panic payload, or a sentence about the trap; may be empty */
+} mr_receipt;
+
+/* A message that left the engine for a user. Spans live as long as the block. */
+typedef struct mr_user_message {
+    mr_id id;
+    mr_id from;          /* program */
+    mr_id to;            /* user */
+    bool is_reply;
+    mr_id reply_to;      /* when a reply */
+    uint8_t code[4];     /* reply code, when a reply */
+    mr_value value;      /* already credited */
+    mr_span payload;
+} mr_user_message;
+
+/* mr_block_execute runs the block after the engine's last committed one as a candidate. The engine
+ * holds at most one candidate.
+ * Errors:  MR_STATE there is a candidate already, or the engine is read-only; MR_INVALID;
+ *          MR_NO_MEMORY, MR_IO, MR_CORRUPT reading state. After a failure the engine is as before.
+ * Owns:    the caller ends *out by mr_block_commit or mr_block_discard. Payloads are copied. */
+MR_API mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
+                                  const mr_transaction *transactions, size_t transactions_count,
+                                  mr_block **out, mr_error *error);
+
+typedef struct mr_block_info {
+    uint64_t height;          /* 1 for the first block */
+    mr_id root;               /* of the state after it */
+    uint64_t gas_burned;      /* by dispatches */
+    uint64_t rounds;
+    uint64_t receipts_count;
+    uint64_t user_messages_count;
+    uint64_t transactions_count;
+    uint64_t transactions_accepted;
+    uint64_t queue_count;     /* messages left for later blocks */
+    mr_value reward;          /* of the author: gas burned and posting fees, in value */
+} mr_block_info;
+
+MR_API void mr_block_info_get(const mr_block *block, mr_block_info *out);
+
+/* mr_block_receipt, _user_message and _transaction yield the i-th, in the order of the serial
+ * queue. False when there is none. Threads: any, until the block is ended. */
+MR_API bool mr_block_receipt(const mr_block *block, uint64_t i, mr_receipt *out);
+MR_API bool mr_block_user_message(const mr_block *block, uint64_t i, mr_user_message *out);
+MR_API bool mr_block_transaction(const mr_block *block, uint64_t i, mr_transaction_result *out);
+
+/* One line a program printed with gr_debug, kept when options.keep_debug is set. */
+typedef struct mr_debug_line {
+    mr_id program;
+    mr_id message;
+    mr_span text; /* UTF-8 */
+} mr_debug_line;
+MR_API bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out);
+
+/* mr_block_commit makes the candidate the engine's last block. With wait it returns when the block
+ * is durable; without, the disk works while the next block runs, and mr_engine_sync confirms.
+ * Errors:  MR_NO_SPACE, MR_IO of this or an earlier block: the block is not durable, nothing
+ *          committed before is lost, the engine refuses further blocks until reopened;
+ *          MR_NO_MEMORY: the candidate is still there, try again or discard it.
+ * Owns:    on MR_OK the block handle stays readable until mr_block_free, which comes before
+ *          mr_engine_close; after a failure end it by mr_block_discard. */
+typedef enum mr_durability { MR_COMMIT_WAIT, MR_COMMIT_PIPELINED } mr_durability;
+MR_API mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *error);
+
+/* mr_block_discard puts the engine back to its last committed block and frees the handle. Also frees
+ * a block whose commit failed. Accepts NULL. */
+MR_API void mr_block_discard(mr_block *block);
+
+/* mr_block_free frees the handle of a committed block. Accepts NULL. */
+MR_API void mr_block_free(mr_block *block);
+
+/* mr_engine_sync returns when every committed block is durable. Errors: as mr_block_commit. */
+MR_API mr_status mr_engine_sync(mr_engine *engine, mr_error *error);
+
+/* ---- Queries of the last committed block; not while a candidate exists ---- */
+
+typedef struct mr_engine_info {
+    uint64_t height; /* 0 before the first block */
+    mr_id root;
+    uint64_t queue_count;
+    uint64_t programs_count;
+    uint64_t codes_count;
+    uint64_t accounts_count;
+    uint32_t streams;
+    bool accounts;
+    mr_schedule schedule;
+    mr_value issued; /* value that entered from users and has not left to them, accounts off; the
+                      * total supply, accounts on */
+    mr_value burned; /* value of gas and fees of blocks without an author */
+} mr_engine_info;
+MR_API void mr_engine_info_get(const mr_engine *engine, mr_engine_info *out);
+
+/* mr_engine_describe writes one sentence about streams, cores and pinning. */
+MR_API void mr_engine_describe(const mr_engine *engine, char *text, size_t text_bytes);
+
+typedef enum mr_program_status {
+    MR_PROGRAM_UNINITIALIZED,
+    MR_PROGRAM_ACTIVE,
+    MR_PROGRAM_EXITED,
+    MR_PROGRAM_TERMINATED,
+} mr_program_status;
+
+MR_API const char *mr_program_status_name(mr_program_status status);
+
+typedef struct mr_program_info {
+    mr_id id;
+    mr_id code;
+    mr_program_status status;
+    mr_id inheritor;    /* when exited */
+    mr_value balance;
+    uint32_t pages;     /* of 64 KiB, static ones included */
+    uint32_t units;     /* 256-byte units that differ from the code's initial memory */
+    mr_id memory_root;  /* commitment to these units */
+} mr_program_info;
+
+/* Errors of queries: MR_NOT_FOUND; MR_STATE a candidate exists; MR_IO; MR_CORRUPT; MR_NO_MEMORY. */
+MR_API mr_status mr_engine_program(mr_engine *engine, const mr_id *id, mr_program_info *out);
+MR_API mr_status mr_engine_account(mr_engine *engine, const mr_id *id, mr_value *balance);
+/* Errors: also MR_LIMIT, the range ends beyond the program's memory. */
+MR_API mr_status mr_engine_memory(mr_engine *engine, const mr_id *program, uint64_t address,
+                                  void *out, size_t size);
+
+/* A message waiting in the queue. */
+typedef struct mr_queued_message {
+    uint64_t sequence;
+    mr_id id;
+    mr_id source;
+    mr_id program;
+    mr_kind kind;
+    uint64_t gas_limit;
+    mr_value value;
+    mr_span payload;
+} mr_queued_message;
+
+/* Walks call `visit` in key order (queue: in queue order) until it returns false. */
+typedef bool mr_visit_program(void *arg, const mr_program_info *program);
+typedef bool mr_visit_account(void *arg, const mr_id *account, mr_value balance);
+typedef bool mr_visit_message(void *arg, const mr_queued_message *message);
+typedef bool mr_visit_code(void *arg, const mr_id *code, mr_span module);
+MR_API mr_status mr_engine_programs(mr_engine *engine, mr_visit_program *visit, void *arg);
+MR_API mr_status mr_engine_accounts(mr_engine *engine, mr_visit_account *visit, void *arg);
+MR_API mr_status mr_engine_queue(mr_engine *engine, mr_visit_message *visit, void *arg);
+MR_API mr_status mr_engine_codes(mr_engine *engine, mr_visit_code *visit, void *arg);
+
+/* A committed block as stored: what it ran on, enough to run it again. */
+typedef struct mr_stored_block mr_stored_block;
+MR_API mr_status mr_engine_block(mr_engine *engine, uint64_t height, mr_stored_block **out,
+                                 mr_error *error);
+MR_API void mr_stored_block_free(mr_stored_block *block);
+MR_API void mr_stored_block_info(const mr_stored_block *block, mr_block_info *info,
+                                 mr_block_params *params);
+MR_API const mr_transaction *mr_stored_block_transactions(const mr_stored_block *block,
+                                                          size_t *count);
+MR_API bool mr_stored_block_receipt(const mr_stored_block *block, uint64_t i, mr_receipt *out);
+MR_API bool mr_stored_block_user_message(const mr_stored_block *block, uint64_t i,
+                                         mr_user_message *out);
+
+/* mr_engine_genesis returns the initial balances, so that all blocks can be run again elsewhere.
+ * Owns: the caller frees *out with free(). */
+MR_API mr_status mr_engine_genesis(mr_engine *engine, mr_balance **out, size_t *count);
+
+/* ---- Identifiers. Source: Gear's protocol; BLAKE2b-256. Threads: any. ---- */
+MR_API mr_id mr_id_of_code(mr_span module);
+MR_API mr_id mr_id_of_program(const mr_id *code, mr_span salt);
+/* The id under which a name stands in scenarios: BLAKE2b-256("millrace account" name). */
+MR_API mr_id mr_id_of_name(const char *name);
+
+/* ---- Modules, for tools. Errors: MR_MODULE with a sentence for the author; MR_NO_MEMORY.
+ * Owns: append to *out. Threads: any. ---- */
+MR_API mr_status mr_module_from_text(mr_span text, const char *file_name, mr_buffer *out,
+                                     mr_error *error);
+MR_API mr_status mr_module_pack(mr_span module, mr_buffer *out, mr_error *error);
+/* mr_module_check tells whether an upload would be accepted under `schedule`. */
+MR_API mr_status mr_module_check(const mr_schedule *schedule, mr_span module, mr_error *error);
+
+/* ---- Counters, summed over all blocks since open ---- */
+typedef struct mr_statistics {
+    uint64_t admit_ns, partition_ns, run_ns, merge_ns, commit_ns; /* wall time of the phases */
+    uint64_t serial_ns;       /* part of the rounds in which one worker works alone */
+    uint64_t rounds_ns;       /* wall time of the rounds */
+    uint64_t call_ns;         /* inside programs, host functions included, all workers; 0 unless
+                               * mr_engine_set_timing */
+    uint64_t rounds;
+    uint64_t dispatches;
+    uint64_t bytes_written;   /* keys and values handed to the database */
+    uint64_t units_committed, units_rolled_back;
+    uint64_t lanes_stolen;
+    uint64_t memories_live;   /* programs made live (image copied in) */
+    uint64_t programs_loaded; /* programs in memory now */
+    uint64_t loaded_bytes;    /* what they hold, units and index included, live memory not */
+} mr_statistics;
+MR_API void mr_engine_statistics(const mr_engine *engine, mr_statistics *out);
+/* mr_engine_set_timing switches the clock around every call on; it costs about 20 ns a message. */
+MR_API void mr_engine_set_timing(mr_engine *engine, bool on);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/program.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "engine/codec.h"
+
+enum { RECORD_VERSION = 1 };
+
+mr_status mr_program_new(const mr_id *id, mr_module *module, mr_program **out)
+{
+    mr_program *program = calloc(1, sizeof *program);
+    if (program == NULL)
+        return MR_NO_MEMORY;
+    program->units = mr_unit_tree_new();
+    if (program->units == NULL) {
+        free(program);
+        return MR_NO_MEMORY;
+    }
+    program->id = *id;
+    program->lane.key = mr_id_bucket(id);
+    program->module = module;
+    program->status = MR_PROGRAM_UNINITIALIZED;
+    program->memory_loaded = true;
+    mr_memory_init(&program->memory, module->code);
+    *out = program;
+    return MR_OK;
+}
+
+void mr_program_free(mr_program *program, mr_unit_pool *pool)
+{
+    if (program == NULL)
+        return;
+    mr_memory_fini(&program->memory, pool);
+    mr_unit_tree_free(program->units);
+    mr_pages_fini(&program->heap);
+    free(program->inheritor);
+    free(program);
+}
+
+uint64_t mr_program_bytes(const mr_program *program)
+{
+    return sizeof *program + mr_memory_image_bytes(&program->memory) +
+           (uint64_t)mr_memory_units_count(&program->memory) * MR_UNIT_BYTES +
+           mr_unit_tree_bytes(program->units);
+}
+
+mr_status mr_program_touch(mr_program *program, mr_arena *arena, bool *first)
+{
+    *first = program->undo == NULL;
+    if (!*first)
+        return MR_OK;
+    mr_program_undo *undo = mr_arena_alloc(arena, sizeof *undo);
+    if (undo == NULL)
+        return MR_NO_MEMORY;
+    *undo = (mr_program_undo){
+        .balance = program->balance,
+        .memory_root = program->memory_root,
+        .status = program->status,
+    };
+    program->undo = undo;
+    return MR_OK;
+}
+
+mr_status mr_program_set_heap(mr_program *program, const mr_pages *heap)
+{
+    MR_ASSERT(program->undo != NULL);
+    if (program->undo->heap_saved)
+        return mr_pages_copy(&program->heap, heap);
+    mr_pages copy = {0};
+    MR_TRY(mr_pages_copy(&copy, heap));
+    program->undo->heap = program->heap;
+    program->undo->heap_saved = true;
+    program->heap = copy;
+    return MR_OK;
+}
+
+void mr_program_accept(mr_program *program, mr_unit_pool *pool)
+{
+    MR_ASSERT(program->undo != NULL);
+    if (program->undo->heap_saved)
+        mr_pages_fini(&program->undo->heap);
+    program->undo = NULL;
+    mr_memory_accept(&program->memory, pool);
+}
+
+mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
+{
+    const mr_program_undo *undo = program->undo;
+    MR_ASSERT(undo != NULL && !undo->created);
+    const mr_unit_change *changes;
+    size_t count;
+    MR_TRY(mr_memory_changes(&program->memory, pool, &changes, &count));
+    uint32_t *units = malloc((count + 1) * sizeof *units);
+    if (units == NULL)
+        return MR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        units[i] = changes[i].unit;
+    mr_memory_reject(&program->memory, pool);
+    mr_status status = MR_OK;
+    for (size_t i = 0; i < count && status == MR_OK; i++) {
+        const uint8_t *bytes = mr_memory_own_unit(&program->memory, units[i]);
+        mr_hash hash;
+        if (bytes != NULL)
+            hash = mr_unit_hash(bytes);
+        status = mr_unit_tree_set(program->units, units[i], bytes == NULL ? NULL : &hash);
+    }
+    free(units);
+    if (program->undo->heap_saved) {
+        mr_pages_fini(&program->heap);
+        program->heap = undo->heap;
+    }
+    if (undo->status != MR_PROGRAM_EXITED) {
+        free(program->inheritor);
+        program->inheritor = NULL;
+    }
+    program->balance = undo->balance;
+    program->status = undo->status;
+    program->memory_root = undo->memory_root;
+    program->undo = NULL;
+    return status;
+}
+
+mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit_change **changes,
+                          size_t *changes_count)
+{
+    *changes = NULL;
+    *changes_count = 0;
+    if (!program->memory_loaded)
+        return MR_OK; /* touched, but never run: its memory is what it was */
+    MR_TRY(mr_memory_changes(&program->memory, pool, changes, changes_count));
+    for (size_t i = 0; i < *changes_count; i++) {
+        const mr_unit_change *change = &(*changes)[i];
+        mr_hash hash;
+        if (change->present)
+            hash = mr_unit_hash(change->bytes);
+        MR_TRY(mr_unit_tree_set(program->units, change->unit, change->present ? &hash : NULL));
+    }
+    if (*changes_count > 0)
+        program->memory_root = mr_unit_tree_root(program->units);
+    return MR_OK;
+}
+
+mr_status mr_program_encode(const mr_program *program, mr_buffer *out)
+{
+    mr_writer writer = {.buffer = out};
+    mr_write_u8(&writer, RECORD_VERSION);
+    mr_write_u8(&writer, (uint8_t)program->status);
+    mr_write_id(&writer, &program->module->id);
+    mr_write_value(&writer, program->balance);
+    mr_write_leb(&writer, mr_memory_pages(&program->memory));
+    mr_write_leb(&writer, program->heap.count);
+    for (uint32_t i = 0; i < program->heap.count; i++) {
+        mr_write_leb(&writer, program->heap.ranges[i].first);
+        mr_write_leb(&writer, program->heap.ranges[i].end);
+    }
+    if (program->status == MR_PROGRAM_EXITED)
+        mr_write_id(&writer, program->inheritor);
+    mr_write_bytes(&writer, program->memory_root.bytes, sizeof program->memory_root.bytes);
+    return writer.failed ? MR_NO_MEMORY : MR_OK;
+}
+
+static mr_status decode_heap(mr_reader *reader, mr_pages *heap)
+{
+    uint64_t count = mr_read_leb(reader);
+    for (uint64_t i = 0; i < count && !reader->failed; i++) {
+        uint64_t first = mr_read_leb(reader), end = mr_read_leb(reader);
+        if (first >= end || end > MR_PAGES_MAX || first < mr_pages_end(heap))
+            return MR_CORRUPT;
+        MR_TRY(mr_pages_add(heap, (uint32_t)first, (uint32_t)end));
+    }
+    return reader->failed ? MR_CORRUPT : MR_OK;
+}
+
+/* Fills the program from what follows the code id. */
+static mr_status decode_rest(mr_program *program, mr_reader *reader)
+{
+    program->balance = mr_read_value(reader);
+    uint64_t pages = mr_read_leb(reader);
+    if (pages < mr_code_static_pages(program->module->code) || pages > MR_PAGES_MAX)
+        return MR_CORRUPT;
+    MR_TRY(mr_memory_load_pages(&program->memory, (uint32_t)pages));
+    MR_TRY(decode_heap(reader, &program->heap));
+    if (program->status == MR_PROGRAM_EXITED) {
+        program->inheritor = malloc(sizeof *program->inheritor);
+        if (program->inheritor == NULL)
+            return MR_NO_MEMORY;
+        *program->inheritor = mr_read_id(reader);
+    }
+    mr_read_bytes(reader, program->memory_root.bytes, sizeof program->memory_root.bytes);
+    return mr_reader_done(reader) ? MR_OK : MR_CORRUPT;
+}
+
+mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out)
+{
+    mr_reader reader = mr_reader_of(record);
+    if (mr_read_u8(&reader) != RECORD_VERSION)
+        return MR_CORRUPT;
+    uint8_t status_byte = mr_read_u8(&reader);
+    const mr_id code = mr_read_id(&reader);
+    if (reader.failed || status_byte > MR_PROGRAM_TERMINATED)
+        return MR_CORRUPT;
+    mr_module *module;
+    MR_TRY(mr_codes_find(codes, &code, &module));
+    mr_program *program;
+    MR_TRY(mr_program_new(id, module, &program));
+    program->status = (mr_program_status)status_byte;
+    program->memory_loaded = false;
+    mr_status status = decode_rest(program, &reader);
+    if (status != MR_OK) {
+        mr_program_free(program, NULL);
+        return status;
+    }
+    *out = program;
+    return MR_OK;
+}
+
+static mr_status load_unit(mr_program *program, mr_span key, mr_span value, mr_unit_pool *pool)
+{
+    if (key.size != 36 || value.size != MR_UNIT_BYTES)
+        return MR_CORRUPT;
+    const uint32_t unit = mr_load_be32(key.data + 32);
+    MR_TRY(mr_memory_load_unit(&program->memory, pool, unit, value.data));
+    const mr_hash hash = mr_unit_hash(value.data);
+    return mr_unit_tree_set(program->units, unit, &hash);
+}
+
+mr_status mr_program_load_memory(mr_program *program, mr_store *store, uint32_t table,
+                                 mr_unit_pool *pool)
+{
+    MR_ASSERT(!program->memory_loaded);
+    mr_cursor *cursor;
+    MR_TRY(mr_cursor_open(store, table, mr_id_span(&program->id), (mr_span){0}, &cursor));
+    mr_status status;
+    do {
+        mr_span key, value;
+        status = mr_cursor_next(cursor, &key, &value);
+        if (status == MR_OK)
+            status = load_unit(program, key, value, pool);
+    } while (status == MR_OK);
+    mr_cursor_close(cursor);
+    if (status != MR_NOT_FOUND)
+        return status;
+    const mr_hash root = mr_unit_tree_root(program->units);
+    if (!mr_hash_equal(&root, &program->memory_root))
+        return MR_CORRUPT;
+    program->memory_loaded = true;
+    return MR_OK;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program: one actor: its code, memory, heap, balance and status, and what it takes to put it back
+ * to what it was before the block. A program is run by one stream at a time. */
+#ifndef MR_ENGINE_PROGRAM_H
+#define MR_ENGINE_PROGRAM_H
+
+#include "base/arena.h"
+#include "engine/codes.h"
+#include "engine/pages.h"
+#include "scheduler/scheduler.h"
+#include "storage/tree.h"
+#include "vm/vm.h"
+
+/* What a program was before the block first touched it. */
+typedef struct mr_program_undo {
+    mr_value balance;
+    mr_pages heap;        /* owned, when heap_saved */
+    mr_hash memory_root;
+    mr_program_status status;
+    bool heap_saved;
+    bool created;         /* it did not exist */
+} mr_program_undo;
+
+typedef struct mr_program {
+    mr_lane lane; /* first: the scheduler hands it back */
+    mr_id id;
+    mr_memory memory;
+    mr_module *module;     /* counted by nobody: modules live as long as the engine */
+    mr_value balance;
+    mr_pages heap;
+    mr_id *inheritor;      /* owned; set when exited */
+    mr_unit_tree *units;   /* commitment to the memory's units; NULL until memory_loaded */
+    mr_hash memory_root;   /* as of the last seal */
+    mr_program_undo *undo; /* in the block's arena; NULL while untouched by the block */
+    uint64_t used_in;      /* execution number of the block that last touched or pinned it */
+    uint64_t loaded_bytes; /* what the engine's budget counts it for */
+    uint64_t closed_in;    /* execution number of the block that closed it; 0 never */
+    mr_program_status status;
+    bool memory_loaded;    /* units have been read from the store */
+} mr_program;
+
+static_assert(offsetof(mr_program, lane) == 0, "a lane is turned back into its program");
+
+/* mr_program_new makes an uninitialized program of `module`, its memory loaded (it has none of its
+ * own). Errors: MR_NO_MEMORY. */
+mr_status mr_program_new(const mr_id *id, mr_module *module, mr_program **out);
+void mr_program_free(mr_program *program, mr_unit_pool *pool);
+
+/* mr_program_touch remembers what the program is, once a block. Errors: MR_NO_MEMORY. */
+mr_status mr_program_touch(mr_program *program, mr_arena *arena, bool *first);
+
+/* mr_program_set_heap replaces the heap by a copy, the old one kept for the undo.
+ * Errors: MR_NO_MEMORY, unchanged. */
+mr_status mr_program_set_heap(mr_program *program, const mr_pages *heap);
+
+/* mr_program_accept makes what the block changed final; mr_program_reject takes it back. */
+void mr_program_accept(mr_program *program, mr_unit_pool *pool);
+mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool);
+
+/* mr_program_seal brings the memory root up to date with the block's changes, and yields these;
+ * they stay valid until the memory changes. Errors: MR_NO_MEMORY. */
+mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit_change **changes,
+                          size_t *changes_count);
+
+/* mr_program_encode appends the record, whose hash is the program's leaf in the state tree.
+ * Errors: MR_NO_MEMORY. */
+mr_status mr_program_encode(const mr_program *program, mr_buffer *out);
+
+/* mr_program_decode makes a program from its record, memory not loaded.
+ * Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
+mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out);
+
+/* mr_program_load_memory reads the units from `table` of the store.
+ * Errors: MR_CORRUPT; MR_IO; MR_NO_MEMORY. */
+mr_status mr_program_load_memory(mr_program *program, mr_store *store, uint32_t table,
+                                 mr_unit_pool *pool);
+
+/* mr_program_bytes returns the memory the program holds, live memory not counted, about. */
+uint64_t mr_program_bytes(const mr_program *program);
+
+/* Hash of one unit's content, as it enters the memory root. */
+static inline mr_hash mr_unit_hash(const uint8_t *bytes)
+{
+    return mr_hash_bytes(mr_span_of(bytes, MR_UNIT_BYTES));
+}
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* query: looking into the last committed block. */
+#include "engine/engine_internal.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "engine/codec.h"
+#include "engine/id.h"
+
+void mr_engine_info_get(const mr_engine *engine, mr_engine_info *out)
+{
+    *out = (mr_engine_info){
+        .height = engine->height,
+        .queue_count = engine->queue_count,
+        .programs_count = engine->counters.programs_count,
+        .codes_count = engine->counters.codes_count,
+        .accounts_count = engine->counters.accounts_count,
+        .streams = engine->streams_count,
+        .accounts = engine->accounts_on,
+        .schedule = engine->schedule,
+        .issued = engine->counters.issued,
+        .burned = engine->counters.burned,
+    };
+    memcpy(out->root.bytes, engine->root.bytes, sizeof out->root.bytes);
+}
+
+void mr_engine_describe(const mr_engine *engine, char *text, size_t text_bytes)
+{
+    mr_scheduler_describe(engine->scheduler, text, text_bytes);
+}
+
+static mr_status find_loaded(mr_engine *engine, const mr_id *id, mr_program **out)
+{
+    if (engine->candidate != NULL)
+        return MR_STATE;
+    MR_TRY(mr_engine_find_program(engine, id, out));
+    if ((*out)->memory_loaded)
+        return MR_OK;
+    return mr_program_load_memory(*out, engine->store, MR_TABLE_UNIT, engine->pool);
+}
+
+static mr_program_info describe(const mr_program *program)
+{
+    mr_program_info info = {
+        .id = program->id,
+        .code = program->module->id,
+        .status = program->status,
+        .balance = program->balance,
+        .pages = mr_memory_pages(&program->memory),
+        .units = mr_memory_units_count(&program->memory),
+    };
+    if (program->inheritor != NULL)
+        info.inheritor = *program->inheritor;
+    memcpy(info.memory_root.bytes, program->memory_root.bytes, sizeof info.memory_root.bytes);
+    return info;
+}
+
+mr_status mr_engine_program(mr_engine *engine, const mr_id *id, mr_program_info *out)
+{
+    mr_program *program;
+    MR_TRY(find_loaded(engine, id, &program));
+    *out = describe(program);
+    return MR_OK;
+}
+
+mr_status mr_engine_memory(mr_engine *engine, const mr_id *program_id, uint64_t address, void *out,
+                           size_t size)
+{
+    mr_program *program;
+    MR_TRY(find_loaded(engine, program_id, &program));
+    return mr_memory_read(&program->memory, address, out, size);
+}
+
+mr_status mr_engine_account(mr_engine *engine, const mr_id *id, mr_value *balance)
+{
+    if (engine->candidate != NULL)
+        return MR_STATE;
+    mr_value found;
+    MR_TRY(mr_accounts_balance(engine->accounts, id, &found));
+    if (found == 0)
+        return MR_NOT_FOUND;
+    *balance = found;
+    return MR_OK;
+}
+
+/* Calls `visit` for each pair of a table until it returns MR_NOT_FOUND or fails. */
+static mr_status each(mr_engine *engine, mr_table table, void *arg,
+                      mr_status (*visit)(mr_engine *engine, void *arg, mr_span key, mr_span value))
+{
+    if (engine->candidate != NULL)
+        return MR_STATE;
+    mr_cursor *cursor;
+    MR_TRY(mr_cursor_open(engine->store, table, (mr_span){0}, (mr_span){0}, &cursor));
+    mr_status status;
+    do {
+        mr_span key, value;
+        status = mr_cursor_next(cursor, &key, &value);
+        if (status == MR_OK)
+            status = visit(engine, arg, key, value);
+    } while (status == MR_OK);
+    mr_cursor_close(cursor);
+    return status == MR_NOT_FOUND ? MR_OK : status;
+}
+
+static mr_status to_id(mr_span key, mr_id *out)
+{
+    if (key.size != sizeof out->bytes)
+        return MR_CORRUPT;
+    memcpy(out->bytes, key.data, sizeof out->bytes);
+    return MR_OK;
+}
+
+typedef struct program_walk {
+    mr_visit_program *visit;
+    void *arg;
+} program_walk;
+
+static mr_status visit_program(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)value;
+    const program_walk *walk = arg;
+    mr_id id;
+    MR_TRY(to_id(key, &id));
+    mr_program_info info;
+    mr_status status = mr_engine_program(engine, &id, &info);
+    if (status != MR_OK)
+        return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+    return walk->visit(walk->arg, &info) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_programs(mr_engine *engine, mr_visit_program *visit, void *arg)
+{
+    program_walk walk = {.visit = visit, .arg = arg};
+    return each(engine, MR_TABLE_PROGRAM, &walk, visit_program);
+}
+
+typedef struct account_walk {
+    mr_visit_account *visit;
+    void *arg;
+} account_walk;
+
+static mr_status visit_account(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const account_walk *walk = arg;
+    mr_id id;
+    mr_value balance;
+    MR_TRY(to_id(key, &id));
+    MR_TRY(mr_accounts_decode(value, &balance));
+    return walk->visit(walk->arg, &id, balance) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_accounts(mr_engine *engine, mr_visit_account *visit, void *arg)
+{
+    account_walk walk = {.visit = visit, .arg = arg};
+    return each(engine, MR_TABLE_ACCOUNT, &walk, visit_account);
+}
+
+typedef struct code_walk {
+    mr_visit_code *visit;
+    void *arg;
+} code_walk;
+
+static mr_status visit_code(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const code_walk *walk = arg;
+    mr_id id;
+    MR_TRY(to_id(key, &id));
+    return walk->visit(walk->arg, &id, value) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_codes(mr_engine *engine, mr_visit_code *visit, void *arg)
+{
+    code_walk walk = {.visit = visit, .arg = arg};
+    return each(engine, MR_TABLE_CODE, &walk, visit_code);
+}
+
+mr_status mr_engine_queue(mr_engine *engine, mr_visit_message *visit, void *arg)
+{
+    if (engine->candidate != NULL)
+        return MR_STATE;
+    for (size_t i = 0; i < engine->queue_count; i++) {
+        const mr_dispatch *dispatch = engine->queue[i];
+        const mr_queued_message message = {
+            .sequence = (uint64_t)dispatch->sequence,
+            .id = dispatch->message.id,
+            .source = dispatch->message.source,
+            .program = dispatch->program->id,
+            .kind = dispatch->message.kind,
+            .gas_limit = dispatch->message.gas_limit,
+            .value = dispatch->message.value,
+            .payload = dispatch->message.payload,
+        };
+        if (!visit(arg, &message))
+            break;
+    }
+    return MR_OK;
+}
+
+mr_status mr_engine_genesis(mr_engine *engine, mr_balance **out, size_t *count)
+{
+    mr_buffer record = {0};
+    MR_TRY(mr_store_get(engine->store, MR_TABLE_META, mr_span_text("genesis"), &record));
+    mr_reader reader = mr_reader_of(mr_buffer_span(&record));
+    (void)mr_read_u8(&reader);
+    uint64_t total = mr_read_leb(&reader);
+    mr_status status = total > record.size ? MR_CORRUPT : MR_OK;
+    mr_balance *balances = status == MR_OK ? calloc(total + 1, sizeof *balances) : NULL;
+    if (status == MR_OK && balances == NULL)
+        status = MR_NO_MEMORY;
+    for (uint64_t i = 0; i < total && status == MR_OK; i++) {
+        balances[i].account = mr_read_id(&reader);
+        balances[i].balance = mr_read_value(&reader);
+    }
+    if (status == MR_OK && !mr_reader_done(&reader))
+        status = MR_CORRUPT;
+    mr_buffer_fini(&record);
+    if (status != MR_OK) {
+        free(balances);
+        return status;
+    }
+    *out = balances;
+    *count = total;
+    return MR_OK;
+}
+
+void mr_engine_statistics(const mr_engine *engine, mr_statistics *out)
+{
+    *out = engine->statistics;
+    mr_scheduler_times times;
+    mr_scheduler_times_get(engine->scheduler, &times);
+    out->partition_ns = times.partition_ns + times.deal_ns + times.next_ns;
+    out->run_ns = times.run_ns;
+    out->merge_ns = times.merge_ns;
+    out->serial_ns = times.serial_ns;
+    out->rounds = times.rounds;
+    out->lanes_stolen = times.lanes_stolen;
+    out->bytes_written = mr_store_bytes_written(engine->store);
+    out->programs_loaded = atomic_load_explicit(&engine->index.count, memory_order_relaxed);
+    out->loaded_bytes = atomic_load_explicit(&engine->loaded_bytes, memory_order_relaxed) +
+                        engine->index.capacity * sizeof *engine->index.slots;
+    for (uint32_t s = 0; s < engine->streams_count; s++) {
+        mr_vm_counters counters;
+        mr_vm_worker_counters(engine->streams[s].vm, &counters);
+        out->call_ns += counters.call_ns;
+        out->units_committed += counters.units_committed;
+        out->units_rolled_back += counters.units_rolled_back;
+        out->memories_live += counters.memories_made_live;
+        out->dispatches += engine->streams[s].dispatches;
+    }
+}
+
+void mr_engine_set_timing(mr_engine *engine, bool on)
+{
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        mr_vm_worker_set_timing(engine->streams[s].vm, on);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rounds: the block's queue, from round to round. next() is where serial equivalence with the block
+ * gas limit is decided (contract, 7): the longest prefix is admitted whose limits fit even if all
+ * of it were burned; what follows is looked at again when the true burn is known. A message that
+ * does not fit what is truly left closes its destination for the rest of the block. */
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+static mr_dispatch *dispatch_of(const mr_item *item)
+{
+    return item->object;
+}
+
+static mr_program *program_of(const mr_item *item)
+{
+    return (mr_program *)item->lane;
+}
+
+/* Puts a message aside for later blocks. */
+static mr_status put_aside(mr_block *block, const mr_item *item)
+{
+    mr_dispatch *dispatch = dispatch_of(item);
+    if (!dispatch->held)
+        MR_TRY(mr_dispatch_hold(dispatch, &dispatch));
+    mr_status status = MR_GROW(block->remainder, block->remainder_capacity, block->remainder_count);
+    if (status != MR_OK) {
+        if (dispatch != item->object)
+            mr_dispatch_release(dispatch);
+        return status;
+    }
+    dispatch->remains = true;
+    block->remainder[block->remainder_count++] = dispatch;
+    return MR_OK;
+}
+
+/* Appends to the messages to be admitted. */
+static mr_status append_pending(mr_block *block, const mr_item *items, size_t count)
+{
+    if (block->pending_at > 0) {
+        block->pending_count -= block->pending_at;
+        memmove(block->pending, block->pending + block->pending_at,
+                block->pending_count * sizeof *block->pending);
+        block->pending_at = 0;
+    }
+    size_t needed = block->pending_count + count;
+    if (needed > block->pending_capacity) {
+        size_t capacity = needed + needed / 2;
+        mr_item *pending = realloc(block->pending, capacity * sizeof *pending);
+        if (pending == NULL)
+            return MR_NO_MEMORY;
+        block->pending = pending;
+        block->pending_capacity = capacity;
+    }
+    if (count > 0)
+        memcpy(block->pending + block->pending_count, items, count * sizeof *items);
+    block->pending_count = needed;
+    return MR_OK;
+}
+
+static bool has_limit(const mr_block *block)
+{
+    return block->params.gas_limit != 0;
+}
+
+/* Whether all of `items` may run at once: the common case, decided without touching a dispatch. */
+static bool fits_whole(const mr_block *block, const mr_item *items, size_t count)
+{
+    if (!has_limit(block))
+        return true;
+    if (block->remainder_count > 0)
+        return false; /* a destination is closed */
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (__builtin_add_overflow(sum, items[i].cost, &sum))
+            return false;
+    }
+    return sum <= block->gas_left;
+}
+
+/* Chooses from the pending messages. What stays pending begins at pending_at. */
+static mr_status choose(mr_block *block, size_t *chosen_count)
+{
+    const uint64_t execution = block->execution;
+    uint64_t left = block->gas_left;
+    size_t chosen = 0, at = block->pending_at;
+    MR_TRY(MR_ROOM(block->chosen, block->chosen_capacity, block->pending_count - at));
+    for (; at < block->pending_count; at++) {
+        const mr_item *item = &block->pending[at];
+        mr_program *program = program_of(item);
+        if (program->closed_in == execution) {
+            MR_TRY(put_aside(block, item));
+        } else if (item->cost <= left || !has_limit(block)) {
+            left -= has_limit(block) ? item->cost : 0;
+            block->chosen[chosen++] = *item;
+        } else if (chosen > 0) {
+            break; /* whether it fits depends on what the chosen ones burn */
+        } else {
+            program->closed_in = execution;
+            MR_TRY(put_aside(block, item));
+        }
+    }
+    block->pending_at = at;
+    *chosen_count = chosen;
+    return MR_OK;
+}
+
+/* Takes up what the round that has just ended did: burned gas, messages to users. */
+static mr_status collect(mr_block *block, const mr_round *round)
+{
+    mr_engine *engine = block->engine;
+    uint64_t burned = 0;
+    for (uint32_t s = 0; s < engine->streams_count; s++) {
+        MR_TRY(engine->streams[s].failure);
+        burned += engine->streams[s].gas_burned;
+    }
+    if (has_limit(block)) {
+        MR_ASSERT(burned - block->gas_burned_seen <= block->gas_left);
+        block->gas_left -= burned - block->gas_burned_seen;
+    }
+    block->gas_burned_seen = burned;
+    const mr_item *items;
+    size_t count = mr_round_output(round, 1, &items);
+    size_t needed = block->user_messages_count + count;
+    if (needed > block->user_messages_capacity) {
+        size_t capacity = needed + needed / 2;
+        void *moved = realloc(block->user_messages, capacity * sizeof *block->user_messages);
+        if (moved == NULL)
+            return MR_NO_MEMORY;
+        block->user_messages = moved;
+        block->user_messages_capacity = capacity;
+    }
+    for (size_t i = 0; i < count; i++)
+        block->user_messages[block->user_messages_count + i] = items[i].object;
+    block->user_messages_count = needed;
+    return MR_OK;
+}
+
+/* Takes the unused receipts out of the round that has just ended. */
+static void close_receipts(mr_block *block)
+{
+    if (block->rounds_count == 0)
+        return;
+    mr_round_receipts *round = &block->rounds[block->rounds_count - 1];
+    size_t kept = 0;
+    for (size_t i = 0; i < round->count; i++) {
+        if (round->entries[i].receipt.kind == MR_KIND_VALUE)
+            continue;
+        mr_receipt_entry *entry = &round->entries[kept++];
+        if (entry == &round->entries[i])
+            continue;
+        *entry = round->entries[i];
+        for (mr_user_entry *user = entry->users_first; user != NULL; user = user->next)
+            user->receipt = entry;
+    }
+    round->count = kept;
+    block->info.receipts_count += kept;
+}
+
+static mr_status open_receipts(mr_block *block, size_t count)
+{
+    MR_TRY(MR_GROW(block->rounds, block->rounds_capacity, block->rounds_count));
+    mr_receipt_entry *entries = mr_arena_alloc(block->arena, count * sizeof *entries);
+    if (entries == NULL)
+        return MR_NO_MEMORY;
+    block->rounds[block->rounds_count++] = (mr_round_receipts){
+        .entries = entries,
+        .count = count,
+        .first = block->info.receipts_count,
+    };
+    block->round_entries = entries;
+    return MR_OK;
+}
+
+/* Gives the streams the arenas of the coming round. An arena is used again once nothing made in it
+ * can still be in the queue: two rounds after the last time something was left pending. */
+static void turn_arenas(mr_block *block)
+{
+    mr_engine *engine = block->engine;
+    block->clean_rounds = block->pending_at < block->pending_count ? 0 : block->clean_rounds + 1;
+    for (uint32_t s = 0; s < engine->streams_count; s++) {
+        mr_stream *stream = &engine->streams[s];
+        mr_arena *arena = &stream->round_arena[block->rounds_count & 1];
+        if (block->clean_rounds >= 2)
+            mr_arena_reset(arena, SIZE_MAX);
+        stream->execution.arena = arena;
+    }
+}
+
+static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items, size_t *count)
+{
+    close_receipts(block);
+    MR_TRY(collect(block, round));
+    const mr_item *output;
+    size_t output_count = mr_round_output(round, 0, &output);
+    const bool pending = block->pending_at < block->pending_count;
+    if (!pending && output_count > 0 && fits_whole(block, output, output_count)) {
+        *items = output;
+        *count = output_count;
+    } else {
+        MR_TRY(append_pending(block, output, output_count));
+        do {
+            MR_TRY(choose(block, count));
+        } while (*count == 0 && block->pending_at < block->pending_count);
+        *items = block->chosen;
+    }
+    if (*count > 0) {
+        MR_TRY(open_receipts(block, *count));
+        turn_arenas(block);
+    }
+    return MR_OK;
+}
+
+static size_t next(void *ctx, mr_round *round, const mr_item **items)
+{
+    mr_block *block = ctx;
+    size_t count = 0;
+    mr_status status = prepare(block, round, items, &count);
+    if (status == MR_OK)
+        return count;
+    if (block->failure == MR_OK)
+        block->failure = status;
+    return 0;
+}
+
+static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lane,
+                const mr_work *work)
+{
+    mr_block *block = ctx;
+    mr_stream *stream = &block->engine->streams[stream_number];
+    mr_program *program = (mr_program *)lane;
+    for (size_t i = 0; i < work->count; i++) {
+        if (i + 1 < work->count) {
+            const uint8_t *ahead = work->objects[i + 1];
+            uint8_t *entry = (uint8_t *)&block->round_entries[work->positions[i + 1]];
+            for (size_t line = 0; line < sizeof(mr_dispatch); line += 64)
+                __builtin_prefetch(ahead + line, 0);
+            for (size_t line = 0; line < sizeof(mr_receipt_entry); line += 64)
+                __builtin_prefetch(entry + line, 1);
+        }
+        mr_stream_dispatch(stream, block, round, program, work->objects[i], work->positions[i]);
+    }
+}
+
+mr_status mr_block_run(mr_block *block, mr_error *error)
+{
+    static const mr_round_ops ops = {.next = next, .run = run};
+    mr_status status = mr_scheduler_run(block->engine->scheduler, &ops, block);
+    if (block->failure != MR_OK)
+        status = block->failure;
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "the block could not be run: %s", mr_status_text(status));
+    block->info.rounds = block->rounds_count;
+    block->info.gas_burned = block->gas_burned_seen;
+    return MR_OK;
+}
