@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/millrace/bench.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/clock.h"
+
+enum { DEPLOY_TRANSACTIONS = 1000, BLOCK_MS = 1000 };
+
+typedef struct bench {
+    const mr_bench_options *options;
+    mr_bench_result *result;
+    mr_plan plan;
+    mr_engine *engine;
+    mr_watch *watch;
+    mr_transaction *transactions; /* of the block at hand */
+    uint64_t transactions_max;
+    uint64_t height;
+    mr_error *error;
+} bench;
+
+/* Every transaction is made by the bench itself: one that is refused is a defect of the workload
+ * or a sign of another gas schedule, and the figures would mean nothing. */
+static mr_status check_accepted(bench *b, const mr_block *block, const mr_block_info *info)
+{
+    if (info->transactions_accepted == info->transactions_count)
+        return MR_OK;
+    mr_transaction_result result;
+    for (uint64_t i = 0; mr_block_transaction(block, i, &result); i++)
+        if (result.admission != MR_ADMISSION_ACCEPTED)
+            return MR_FAIL(
+                b->error, MR_INVALID,
+                "workload %s: transaction %" PRIu64 " of block %" PRIu64 " is refused: %s%s%s",
+                b->options->workload->name, i, info->height, mr_admission_text(result.admission),
+                result.text[0] != '\0' ? ": " : "", result.text);
+    return MR_OK;
+}
+
+static mr_status check_receipts(bench *b, const mr_block *block, const mr_block_info *info)
+{
+    mr_receipt receipt;
+    uint64_t replies = 0;
+    for (uint64_t i = 0; mr_block_receipt(block, i, &receipt); i++) {
+        replies += receipt.kind == MR_KIND_REPLY;
+        if (receipt.outcome != MR_OUTCOME_OK)
+            return MR_FAIL(
+                b->error, MR_INVALID,
+                "workload %s: message %" PRIu64 " of block %" PRIu64 " ended with %s: %.*s",
+                b->options->workload->name, i, info->height, mr_outcome_name(receipt.outcome),
+                (int)receipt.text.size, (const char *)receipt.text.data);
+    }
+    b->result->replies += replies;
+    b->result->messages += info->receipts_count - replies;
+    return MR_OK;
+}
+
+/* Runs and commits the first `count` transactions; the clock of the result runs meanwhile. */
+static mr_status run_block(bench *b, uint64_t count)
+{
+    if (b->plan.no_memory)
+        return MR_FAIL(b->error, MR_NO_MEMORY, "out of memory making messages");
+    mr_block_params params = {.timestamp_ms = ++b->height * BLOCK_MS};
+    uint64_t begin_ns = mr_clock_ns();
+    mr_block *block;
+    MR_TRY(mr_block_execute(b->engine, &params, b->transactions, count, &block, b->error));
+    mr_block_info info;
+    mr_block_info_get(block, &info);
+    mr_status status = mr_block_commit(
+        block, b->options->db != NULL ? MR_COMMIT_PIPELINED : MR_COMMIT_WAIT, b->error);
+    if (status != MR_OK) {
+        mr_block_discard(block);
+        return status;
+    }
+    b->result->seconds_ns += mr_clock_ns() - begin_ns;
+    b->result->gas_burned += info.gas_burned;
+    b->result->root = info.root;
+    b->result->blocks++;
+    status = check_accepted(b, block, &info);
+    if (status == MR_OK)
+        status = check_receipts(b, block, &info);
+    mr_block_free(block);
+    mr_plan_forget(&b->plan);
+    return status;
+}
+
+typedef bool transactions_of(mr_plan *plan, uint64_t i, mr_transaction *out);
+
+static mr_status run_all(bench *b, transactions_of *next)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; next(&b->plan, i, &b->transactions[count]); i++) {
+        if (++count < DEPLOY_TRANSACTIONS)
+            continue;
+        MR_TRY(run_block(b, count));
+        count = 0;
+        if (mr_watch_stopped(b->watch))
+            return MR_OK;
+    }
+    return count > 0 ? run_block(b, count) : MR_OK;
+}
+
+static mr_status run_messages(bench *b, uint64_t first, uint64_t count)
+{
+    for (uint64_t done = 0; done < count && !mr_watch_stopped(b->watch);) {
+        uint64_t size = count - done < b->transactions_max ? count - done : b->transactions_max;
+        for (uint64_t i = 0; i < size; i++)
+            mr_plan_message(&b->plan, first + done + i, &b->transactions[i]);
+        uint64_t before = b->result->messages;
+        MR_TRY(run_block(b, size));
+        done += size;
+        mr_watch_add(b->watch, b->result->messages - before);
+    }
+    return MR_OK;
+}
+
+static mr_statistics minus(const mr_statistics *after, const mr_statistics *before)
+{
+    /* All fields are counters of the same width. */
+    mr_statistics out;
+    static_assert(sizeof out % sizeof(uint64_t) == 0, "statistics are 64-bit counters");
+    uint64_t a[sizeof out / sizeof(uint64_t)], b[sizeof out / sizeof(uint64_t)];
+    memcpy(a, after, sizeof a);
+    memcpy(b, before, sizeof b);
+    for (size_t i = 0; i < sizeof a / sizeof a[0]; i++)
+        a[i] -= b[i];
+    memcpy(&out, a, sizeof out);
+    return out;
+}
+
+static mr_status measure(bench *b, uint64_t transactions, uint64_t warm_up)
+{
+    MR_TRY(run_all(b, mr_plan_upload));
+    MR_TRY(run_all(b, mr_plan_create));
+    MR_TRY(run_all(b, mr_plan_setup));
+    MR_TRY(run_messages(b, 0, warm_up));
+    MR_TRY(mr_engine_sync(b->engine, b->error));
+
+    mr_bench_result *result = b->result;
+    result->messages = result->replies = result->blocks = result->gas_burned = 0;
+    result->seconds_ns = 0;
+    mr_statistics before, after;
+    mr_engine_statistics(b->engine, &before);
+    MR_TRY(run_messages(b, warm_up, transactions));
+    uint64_t begin_ns = mr_clock_ns();
+    MR_TRY(mr_engine_sync(b->engine, b->error));
+    result->seconds_ns += mr_clock_ns() - begin_ns;
+    mr_engine_statistics(b->engine, &after);
+    result->statistics = minus(&after, &before);
+    result->stopped = mr_watch_stopped(b->watch);
+    size_t rss = 0;
+    if (uv_resident_set_memory(&rss) == 0)
+        result->rss_bytes = rss;
+    return MR_OK;
+}
+
+static mr_status open_engine(bench *b)
+{
+    const mr_bench_options *options = b->options;
+    mr_engine_options engine = {.path = options->db,
+                                .create = true,
+                                .streams = options->engine.streams,
+                                .no_pin = options->engine.no_pin,
+                                .tier = options->engine.tier};
+    MR_TRY(mr_engine_open(&engine, &b->engine, b->error));
+    mr_engine_info info;
+    mr_engine_info_get(b->engine, &info);
+    if (info.height > 0)
+        return MR_FAIL(b->error, MR_EXISTS,
+                       "%s holds %" PRIu64 " blocks already; give --db a new directory",
+                       options->db, info.height);
+    mr_engine_set_timing(b->engine, options->timing);
+    b->result->streams = info.streams;
+    b->result->programs = b->plan.programs_count;
+    mr_engine_describe(b->engine, b->result->description, sizeof b->result->description);
+    return MR_OK;
+}
+
+static mr_status run_bench(bench *b)
+{
+    const mr_bench_options *options = b->options;
+    MR_TRY(mr_plan_init(&b->plan, options->workload, options->programs, b->error));
+    b->transactions_max = mr_plan_transactions(&b->plan, options->block);
+    uint64_t room =
+        b->transactions_max > DEPLOY_TRANSACTIONS ? b->transactions_max : DEPLOY_TRANSACTIONS;
+    b->transactions = calloc(room + 1, sizeof *b->transactions);
+    if (b->transactions == NULL)
+        return MR_FAIL(b->error, MR_NO_MEMORY, "out of memory for blocks of %" PRIu64 " messages",
+                       options->block);
+    /* First, so that a signal never leaves a database half made. */
+    MR_TRY(mr_watch_start(options->workload->name, "messages",
+                          options->messages + options->warm_up_blocks * options->block, &b->watch,
+                          b->error));
+    MR_TRY(open_engine(b));
+    uint64_t warm_up = options->warm_up_blocks * b->transactions_max;
+    return measure(b, mr_plan_transactions(&b->plan, options->messages), warm_up);
+}
+
+mr_status mr_bench_run(const mr_bench_options *options, mr_bench_result *out, mr_error *error)
+{
+    mr_bench_result result = {.options = options};
+    bench b = {.options = options, .result = &result, .error = error};
+    mr_status status = run_bench(&b);
+    mr_watch_stop(b.watch);
+    mr_error close_error = {0};
+    mr_status closed = mr_engine_close(b.engine, &close_error);
+    mr_plan_fini(&b.plan);
+    free(b.transactions);
+    if (status == MR_OK && closed != MR_OK) {
+        if (error != NULL)
+            *error = close_error;
+        return closed;
+    }
+    if (status == MR_OK)
+        *out = result;
+    return status;
+}

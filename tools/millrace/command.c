@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/millrace/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/millrace/number.h"
+
+int mr_command_failed(const mr_error *error)
+{
+    const char *text = error->text[0] != '\0' ? error->text : mr_status_text(error->status);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "millrace: %s\n", text);
+    return MR_EXIT_FAILED;
+}
+
+uint64_t mr_argp_u64(struct argp_state *state, const char *option, const char *text, uint64_t min,
+                     uint64_t max)
+{
+    uint64_t value = 0;
+    if (!mr_number_scan_u64(text, min, max, &value))
+        argp_error(state, "%s takes a number from %llu to %llu, not '%.40s'", option,
+                   (unsigned long long)min, (unsigned long long)max, text);
+    return value;
+}
+
+mr_status mr_stdout_flush(mr_error *error)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return MR_OK;
+    return MR_FAIL(error, errno == ENOSPC ? MR_NO_SPACE : MR_IO,
+                   "cannot write to standard output: %s", strerror(errno));
+}
+
+const char *mr_tier_name(mr_engine_tier tier)
+{
+    switch (tier) {
+    case MR_ENGINE_INTERP:
+        return "interp";
+    }
+    return "unknown";
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    mr_engine_flags *flags = state->input;
+    switch (key) {
+    case 's':
+        flags->streams = (uint32_t)mr_argp_u64(state, "--streams", argument, 0, 4096);
+        return 0;
+    case 't':
+        if (strcmp(argument, "interp") != 0 && strcmp(argument, "auto") != 0)
+            argp_error(state, "there is no tier '%.40s'; this build has interp", argument);
+        flags->tier = MR_ENGINE_INTERP;
+        return 0;
+    case 'P':
+        flags->no_pin = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"streams", 's', "N", 0, "worker threads; 0, the default, is one per core", 1},
+    {"tier", 't', "TIER", 0, "how programs run: interp (the default) or auto", 1},
+    {"no-pin", 'P', NULL, 0, "do not pin worker threads to cores", 1},
+    {0},
+};
+
+const struct argp mr_engine_argp = {.options = options, .parser = parse};

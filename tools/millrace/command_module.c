@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace check, pack and schedule: what authors of programs need beside a compiler. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/millrace/command.h"
+#include "tools/millrace/file.h"
+#include "tools/millrace/report.h"
+
+typedef struct arguments {
+    const char *file[2];
+    unsigned files_count, files_wanted;
+    bool json;
+} arguments;
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    arguments *a = state->input;
+    switch (key) {
+    case 'j':
+        a->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->files_count == a->files_wanted)
+            return ARGP_ERR_UNKNOWN;
+        a->file[a->files_count++] = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (a->files_count < a->files_wanted)
+            argp_error(state, a->files_count == 0 ? "which file?" : "which file to write?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static mr_status read_module(const char *path, mr_buffer *out, mr_error *error)
+{
+    if (!mr_file_is_wat(path))
+        return mr_file_read(path, MR_FILE_BYTES_MAX, out, error);
+    __attribute__((cleanup(mr_buffer_fini))) mr_buffer text = {0};
+    MR_TRY(mr_file_read(path, MR_FILE_BYTES_MAX, &text, error));
+    return mr_module_from_text(mr_buffer_span(&text), path, out, error);
+}
+
+static mr_status check(const char *path, mr_error *error)
+{
+    __attribute__((cleanup(mr_buffer_fini))) mr_buffer module = {0};
+    MR_TRY(read_module(path, &module, error));
+    mr_schedule schedule = mr_schedule_default();
+    mr_status status = mr_module_check(&schedule, mr_buffer_span(&module), error);
+    if (status != MR_OK)
+        return mr_error_prefix(error, status, "%s: ", path);
+    mr_id code = mr_id_of_code(mr_buffer_span(&module));
+    (void)printf("%s: accepted, %zu bytes, code %s\n", path, module.size, mr_id_print(&code).text);
+    return mr_stdout_flush(error);
+}
+
+int mr_command_check(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .parser = parse,
+        .args_doc = "FILE.wasm|FILE.wat",
+        .doc = "Tells whether a module would be accepted as a program, and under which code id."};
+    arguments a = {.files_wanted = 1};
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    mr_error error = {0};
+    return check(a.file[0], &error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
+}
+
+static mr_status pack(const char *in, const char *out, mr_error *error)
+{
+    __attribute__((cleanup(mr_buffer_fini))) mr_buffer module = {0};
+    __attribute__((cleanup(mr_buffer_fini))) mr_buffer packed = {0};
+    MR_TRY(read_module(in, &module, error));
+    mr_status status = mr_module_pack(mr_buffer_span(&module), &packed, error);
+    if (status != MR_OK)
+        return mr_error_prefix(error, status, "%s: ", in);
+    return mr_file_write(out, mr_buffer_span(&packed), error);
+}
+
+int mr_command_pack(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .parser = parse,
+        .args_doc = "IN.wasm OUT.wasm",
+        .doc = "Turns a module as the linker made it into the form in which it is uploaded: marks "
+               "the end of the stack and drops what is not needed."};
+    arguments a = {.files_wanted = 2};
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    mr_error error = {0};
+    return pack(a.file[0], a.file[1], &error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
+}
+
+typedef struct price {
+    const char *name, *text;
+    uint64_t value;
+} price;
+
+int mr_command_schedule(int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"json", 'j', NULL, 0, "print one JSON object", 0},
+        {0},
+    };
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .doc = "Prints the default gas schedule: prices in gas, and limits that decide results."};
+    arguments a = {0};
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
+    const mr_schedule schedule = mr_schedule_default();
+    const price prices[] = {
+#define PRICE(field, value, text) {#field, text, schedule.field},
+        MR_SCHEDULE_MAP(PRICE)
+#undef PRICE
+    };
+    mr_error error = {0};
+    json_t *object = a.json ? json_object() : NULL;
+    for (size_t i = 0; i < sizeof prices / sizeof prices[0]; i++) {
+        if (a.json)
+            (void)json_object_set_new(object, prices[i].name, mr_json_u64(prices[i].value));
+        else
+            (void)printf("%-20s %12s  %s\n", prices[i].name, mr_count_print(prices[i].value).text,
+                         prices[i].text);
+    }
+    mr_status status = a.json ? mr_json_print(object, &error) : mr_stdout_flush(&error);
+    return status == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/millrace/report.h"
+
+#include <string.h>
+
+#include "tools/millrace/number.h"
+
+enum { SHOWN_BYTES = 128 }; /* leaves room for quotes and "... N bytes" */
+
+static bool printable(mr_span bytes)
+{
+    for (size_t i = 0; i < bytes.size; i++)
+        if (bytes.data[i] < 0x20 || bytes.data[i] >= 0x7f)
+            return false;
+    return bytes.size > 0;
+}
+
+mr_bytes_text mr_bytes_print(mr_span bytes)
+{
+    mr_bytes_text out = {"(empty)"};
+    if (bytes.size == 0)
+        return out;
+    bool text = printable(bytes);
+    size_t shown = text ? SHOWN_BYTES : SHOWN_BYTES / 2;
+    if (shown > bytes.size)
+        shown = bytes.size;
+    if (text) {
+        (void)snprintf(out.text, sizeof out.text, "\"%.*s\"", (int)shown, (const char *)bytes.data);
+    } else {
+        memcpy(out.text, "0x", 2);
+        mr_hex_print(mr_span_of(bytes.data, shown), out.text + 2);
+    }
+    if (shown < bytes.size) {
+        size_t used = strlen(out.text);
+        (void)snprintf(out.text + used, sizeof out.text - used, "... %zu bytes", bytes.size);
+    }
+    return out;
+}
+
+mr_count_text mr_count_print(uint64_t count)
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    mr_count_text out;
+    size_t at = 0;
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            out.text[at++] = ',';
+        out.text[at++] = digits[i];
+    }
+    out.text[at] = '\0';
+    return out;
+}
+
+bool mr_view_receipt(const mr_block_view *view, uint64_t i, mr_receipt *out)
+{
+    return view->block != NULL ? mr_block_receipt(view->block, i, out)
+                               : mr_stored_block_receipt(view->stored, i, out);
+}
+
+bool mr_view_user_message(const mr_block_view *view, uint64_t i, mr_user_message *out)
+{
+    return view->block != NULL ? mr_block_user_message(view->block, i, out)
+                               : mr_stored_block_user_message(view->stored, i, out);
+}
+
+static void print_receipts(FILE *out, const mr_block_view *view, uint64_t lines_max)
+{
+    mr_receipt receipt;
+    for (uint64_t i = 0; i < lines_max && mr_view_receipt(view, i, &receipt); i++) {
+        (void)fprintf(out, "  %-6s %s -> %s: %s, gas %s", mr_kind_name(receipt.kind),
+                      mr_names_print(view->names, &receipt.source).text,
+                      mr_names_print(view->names, &receipt.program).text,
+                      mr_outcome_name(receipt.outcome), mr_count_print(receipt.gas_burned).text);
+        if (receipt.sent > 0)
+            (void)fprintf(out, ", sent %u", receipt.sent);
+        if (receipt.text.size > 0)
+            (void)fprintf(out, ", %s", mr_bytes_print(receipt.text).text);
+        (void)fputc('\n', out);
+    }
+    if (view->info.receipts_count > lines_max)
+        (void)fprintf(out, "  ... and %s more receipts\n",
+                      mr_count_print(view->info.receipts_count - lines_max).text);
+}
+
+static void print_messages(FILE *out, const mr_block_view *view, uint64_t lines_max)
+{
+    mr_user_message message;
+    for (uint64_t i = 0; i < lines_max && mr_view_user_message(view, i, &message); i++) {
+        (void)fprintf(out, "  %s to %s: %s", mr_names_print(view->names, &message.from).text,
+                      mr_names_print(view->names, &message.to).text,
+                      mr_bytes_print(message.payload).text);
+        if (message.is_reply) {
+            char code[9];
+            mr_hex_print(mr_span_of(message.code, sizeof message.code), code);
+            (void)fprintf(out, ", reply %s", code);
+        }
+        if (message.value > 0)
+            (void)fprintf(out, ", value %s", mr_value_print(message.value).text);
+        (void)fputc('\n', out);
+    }
+    if (view->info.user_messages_count > lines_max)
+        (void)fprintf(out, "  ... and %s more messages to users\n",
+                      mr_count_print(view->info.user_messages_count - lines_max).text);
+}
+
+void mr_report_block(FILE *out, const mr_block_view *view, const char *note, uint64_t lines_max)
+{
+    const mr_block_info *info = &view->info;
+    (void)fprintf(out, "block %llu%s%s%s: %s message%s run, gas %s, %s left in the queue\n",
+                  (unsigned long long)info->height, note[0] != '\0' ? " (" : "", note,
+                  note[0] != '\0' ? ")" : "", mr_count_print(info->receipts_count).text,
+                  info->receipts_count == 1 ? "" : "s", mr_count_print(info->gas_burned).text,
+                  mr_count_print(info->queue_count).text);
+    (void)fprintf(out, "  root %s\n", mr_id_print(&info->root).text);
+    print_receipts(out, view, lines_max);
+    print_messages(out, view, lines_max);
+}
