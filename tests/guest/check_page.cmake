@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# Checks PAGE, the page for authors of programs: each file of SHOWN (paths, separated by "|") stands
+# in it word for word, from its first line behind the opening comment on, and so does the name of
+# every raw function that HEADER declares.
+cmake_minimum_required(VERSION 3.25)
+file(READ ${PAGE} page)
+string(REPLACE "|" ";" shown "${SHOWN}")
+foreach(path ${shown})
+  file(READ ${path} text)
+  string(FIND "${text}" "#include" start)
+  if(start EQUAL -1)
+    string(FIND "${text}" "title:" start)
+  endif()
+  string(SUBSTRING "${text}" ${start} -1 text)
+  string(FIND "${page}" "${text}" found)
+  if(found EQUAL -1)
+    message(FATAL_ERROR "${path} is not shown as it is")
+  endif()
+endforeach()
+file(STRINGS ${HEADER} imports REGEX "GEAR_IMPORT\\(\"")
+foreach(import ${imports})
+  string(REGEX REPLACE ".*GEAR_IMPORT\\(\"([a-z_]+)\"\\).*" "\\1" name "${import}")
+  if(NOT page MATCHES "`${name}`")
+    message(FATAL_ERROR "function ${name} is not in the page")
+  endif()
+endforeach()

@@ -1,0 +1,9 @@
+;; SPDX-License-Identifier: Apache-2.0
+;; gr_size as it was in an older ABI, returning the size.
+(module
+  (import "env" "gr_size" (func (result i32)))
+  (import "env" "memory" (memory 2))
+  (global $__stack_pointer (mut i32) (i32.const 65536))
+  (global $end i32 (i32.const 65536))
+  (export "__gear_stack_end" (global $end))
+  (func (export "handle")))
