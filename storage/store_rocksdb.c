@@ -135,8 +135,25 @@ static mr_status format_check(mr_backend *backend, const char *value, size_t val
     return MR_OK;
 }
 
+/* Whether there is no key in any family: killed while it was made, a database is left like that. */
+static mr_status is_empty(mr_backend *backend, bool *empty, mr_error *error)
+{
+    *empty = true;
+    for (uint32_t i = 0; i <= backend->tables_count && *empty; i++) {
+        rocksdb_iterator_t *iterator =
+            rocksdb_create_iterator_cf(backend->db, backend->read_options, backend->families[i]);
+        rocksdb_iter_seek_to_first(iterator);
+        *empty = !rocksdb_iter_valid(iterator);
+        char *text = NULL;
+        rocksdb_iter_get_error(iterator, &text);
+        rocksdb_iter_destroy(iterator);
+        MR_TRY(translate(text, "reading", backend->path, error));
+    }
+    return MR_OK;
+}
+
 /* Reads the format version; the first opening of a new database writes it. */
-static mr_status format_take(mr_backend *backend, bool is_new, mr_error *error)
+static mr_status format_take(mr_backend *backend, bool may_create, mr_error *error)
 {
     rocksdb_column_family_handle_t *family = backend->families[backend->tables_count];
     size_t value_bytes = 0;
@@ -149,10 +166,14 @@ static mr_status format_take(mr_backend *backend, bool is_new, mr_error *error)
         rocksdb_free(value);
         return status;
     }
-    if (!is_new)
+    bool empty;
+    MR_TRY(is_empty(backend, &empty, error));
+    if (!empty)
         return MR_FAIL(error, MR_VERSION,
                        "%s: a RocksDB database, but not one that this program (format %d) made",
                        backend->path, FORMAT_VERSION);
+    if (!may_create)
+        return MR_FAIL(error, MR_NOT_FOUND, "%s: no database there", backend->path);
     uint8_t version[4];
     mr_store_le32(version, FORMAT_VERSION);
     rocksdb_put_cf(backend->db, backend->write_options, family, FORMAT_KEY, sizeof FORMAT_KEY - 1,
@@ -210,7 +231,7 @@ static mr_status rocksdb_open_backend(const mr_store_options *options, mr_backen
     rocksdb_options_set_create_if_missing(backend->options, !found);
     rocksdb_options_set_create_missing_column_families(backend->options, !options->read_only);
     MR_TRY(open_families(backend, options, error));
-    MR_TRY(format_take(backend, !found, error));
+    MR_TRY(format_take(backend, options->create && !options->read_only, error));
     *out = backend;
     backend = NULL;
     return MR_OK;

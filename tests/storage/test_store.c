@@ -6,6 +6,8 @@
 
 #include <sys/stat.h>
 
+#include <rocksdb/c.h>
+
 typedef struct fixture {
     char *directory; /* NULL for the memory backend */
     mr_store *store;
@@ -360,6 +362,47 @@ static void opening_what_is_not_there_says_so(void **state)
     test_directory_remove(directory);
 }
 
+/* Makes a RocksDB database that no program of ours has written to, with or without a key in it. */
+static void make_foreign(const char *path, bool with_key)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(options, 1);
+    char *text = NULL;
+    rocksdb_t *db = rocksdb_open(options, path, &text);
+    assert_null(text);
+    rocksdb_writeoptions_t *write_options = rocksdb_writeoptions_create();
+    if (with_key)
+        rocksdb_put(db, write_options, "their", 5, "data", 4, &text);
+    assert_null(text);
+    rocksdb_writeoptions_destroy(write_options);
+    rocksdb_close(db);
+    rocksdb_options_destroy(options);
+}
+
+static void somebody_elses_database_is_refused(void **state)
+{
+    (void)state;
+    char *directory = test_directory();
+    make_foreign(directory, true);
+    mr_error error = {0};
+    assert_int_equal(open_status(directory, true, false, &error), MR_VERSION);
+    assert_non_null(strstr(error.text, directory));
+    test_directory_remove(directory);
+}
+
+/* A process killed while it makes a database leaves one without a key, and without a version. */
+static void a_database_killed_at_its_making_is_made_again(void **state)
+{
+    (void)state;
+    char *directory = test_directory();
+    make_foreign(directory, false);
+    mr_error error = {0};
+    assert_int_equal(open_status(directory, false, false, &error), MR_NOT_FOUND);
+    assert_int_equal(open_status(directory, true, false, &error), MR_OK);
+    assert_int_equal(open_status(directory, false, false, &error), MR_OK);
+    test_directory_remove(directory);
+}
+
 static void a_database_in_use_is_busy(void **state)
 {
     fixture *at = *state;
@@ -408,6 +451,8 @@ int main(void)
         over_both(random_changes_give_what_a_flat_array_holds),
         over_both(bytes_written_counts_keys_and_values),
         cmocka_unit_test(opening_what_is_not_there_says_so),
+        cmocka_unit_test(somebody_elses_database_is_refused),
+        cmocka_unit_test(a_database_killed_at_its_making_is_made_again),
         cmocka_unit_test_setup_teardown(a_database_in_use_is_busy, setup_rocksdb, teardown),
         cmocka_unit_test_setup_teardown(a_read_only_store_reads_and_refuses_to_submit,
                                         setup_rocksdb, teardown),
