@@ -24,7 +24,7 @@ MR_ABI_FUNCTION(gr_size)
 MR_ABI_FUNCTION(gr_source)
 {
     mr_execution *execution = mr_abi_execution(context);
-    return tell(execution, run, args[0], &execution->message->source, sizeof(mr_id));
+    return tell(execution, run, args[0], execution->message->source, sizeof(mr_id));
 }
 
 MR_ABI_FUNCTION(gr_value)
@@ -43,7 +43,7 @@ MR_ABI_FUNCTION(gr_message_id)
 MR_ABI_FUNCTION(gr_program_id)
 {
     mr_execution *execution = mr_abi_execution(context);
-    return tell(execution, run, args[0], &execution->program, sizeof(mr_id));
+    return tell(execution, run, args[0], execution->program, sizeof(mr_id));
 }
 
 MR_ABI_FUNCTION(gr_block_height)
@@ -143,7 +143,7 @@ MR_ABI_FUNCTION(gr_reply_to)
         return MR_HOST_STOP;
     uint32_t code =
         execution->message->kind == MR_KIND_REPLY ? MR_ABI_OK : MR_ABI_NO_REPLY_CONTEXT;
-    return mr_abi_answer(execution, run, args[0], code, &execution->message->reply_to, 32);
+    return mr_abi_answer(execution, run, args[0], code, execution->message->reply_to, 32);
 }
 
 MR_ABI_FUNCTION(gr_reply_code)

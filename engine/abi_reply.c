@@ -83,7 +83,7 @@ static uint32_t commit(mr_execution *execution, mr_run *run, const reply_terms *
 static mr_host_action depart(mr_execution *execution, mr_run *run, const reply_terms *terms,
                              uint32_t code, uint64_t answer_at)
 {
-    if (code == MR_ABI_OK && mr_abi_is_system(execution->message->source.bytes))
+    if (code == MR_ABI_OK && mr_abi_is_system(execution->message->source->bytes))
         return mr_abi_trap(execution, MR_ABI_TO_SYSTEM);
     if (code == MR_ABI_OK)
         code = commit(execution, run, terms);

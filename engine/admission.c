@@ -72,7 +72,6 @@ static mr_status pay(const context *at, bool *paid)
 static mr_message message_of(const mr_transaction *transaction)
 {
     mr_message message = {
-        .source = transaction->from,
         .value = transaction->value,
         .gas_limit = transaction->gas_limit,
         .kind = MR_KIND_HANDLE,
@@ -80,7 +79,6 @@ static mr_message message_of(const mr_transaction *transaction)
     if (transaction->kind == MR_TRANSACTION_REPLY) {
         message.kind = MR_KIND_REPLY;
         message.id = mr_id_of_reply(&transaction->to);
-        message.reply_to = transaction->to;
         message.code[1] = 1; /* success, manual */
         return message;
     }
@@ -95,17 +93,22 @@ static mr_dispatch *prepare(const mr_block *block, size_t index, mr_arena *arena
 {
     const mr_transaction *transaction = &block->transactions[index];
     const mr_span payload = transaction->payload;
-    mr_dispatch *dispatch = mr_arena_alloc(arena, sizeof *dispatch + payload.size);
+    const bool answers = transaction->kind == MR_TRANSACTION_REPLY;
+    const size_t ids_count = answers ? 2 : 1;
+    mr_dispatch *dispatch =
+        mr_arena_alloc(arena, sizeof *dispatch + ids_count * sizeof(mr_id) + payload.size);
     if (dispatch == NULL)
         return NULL;
-    *dispatch = (mr_dispatch){
-        .message = message_of(transaction),
-        .payer = transaction->from,
-        .sequence = MR_SEQUENCE_NONE,
-    };
-    uint8_t *bytes = (uint8_t *)(dispatch + 1);
+    mr_id *ids = (mr_id *)(dispatch + 1);
+    ids[0] = transaction->from;
+    if (answers)
+        ids[1] = transaction->to;
+    uint8_t *bytes = (uint8_t *)(ids + ids_count);
     if (payload.size > 0)
         memcpy(bytes, payload.data, payload.size);
+    *dispatch = (mr_dispatch){.message = message_of(transaction), .payer = &ids[0]};
+    dispatch->message.source = &ids[0];
+    dispatch->message.reply_to = answers ? &ids[1] : NULL;
     dispatch->message.payload = mr_span_of(bytes, payload.size);
     return dispatch;
 }
@@ -471,7 +474,7 @@ static mr_status take_up_queue(mr_block *block)
     MR_TRY(MR_ROOM(block->pending, block->pending_capacity,
                    engine->queue_count + block->info.transactions_count));
     for (size_t i = 0; i < engine->queue_count; i++) {
-        mr_dispatch *dispatch = engine->queue[i];
+        mr_dispatch *dispatch = &engine->queue[i]->dispatch;
         block->pending[i] = (mr_item){
             .object = dispatch,
             .lane = &dispatch->program->lane,

@@ -24,7 +24,7 @@ void mr_block_destroy(mr_block *block, uint32_t streams_count)
     free(block->chosen);
     free(block->remainder);
     free(block->rounds);
-    free(block->user_messages);
+    free(block->user_places);
     free(block->created);
     free(block->uploaded);
     free(block->uploaded_bytes);
@@ -71,8 +71,8 @@ static mr_block *reuse(mr_engine *engine)
         .remainder_capacity = old.remainder_capacity,
         .rounds = old.rounds,
         .rounds_capacity = old.rounds_capacity,
-        .user_messages = old.user_messages,
-        .user_messages_capacity = old.user_messages_capacity,
+        .user_places = old.user_places,
+        .user_places_capacity = old.user_places_capacity,
         .created = old.created,
         .created_capacity = old.created_capacity,
         .uploaded = old.uploaded,
@@ -103,6 +103,7 @@ static void reset_stream(mr_stream *stream, mr_arena *block_arena)
     memset(stream->strangers, 0, sizeof stream->strangers);
     stream->gas_burned = 0;
     stream->gas_refunded = 0;
+    stream->users = 0;
     stream->letters = 0;
     stream->value_left = 0;
     stream->failure = MR_OK;
@@ -147,9 +148,9 @@ static void check_gas(const mr_block *block)
     const mr_engine *engine = block->engine;
     uint64_t before = 0, after = 0, refunded = 0;
     for (size_t i = 0; i < engine->queue_count; i++)
-        before += engine->queue[i]->message.gas_limit;
+        before += engine->queue[i]->dispatch.message.gas_limit;
     for (size_t i = 0; i < block->remainder_count; i++)
-        after += block->remainder[i]->message.gas_limit;
+        after += block->remainder[i]->dispatch.message.gas_limit;
     for (uint32_t s = 0; s < engine->streams_count; s++)
         refunded += engine->streams[s].gas_refunded;
     MR_ASSERT(before + block->gas_bought == after + block->info.gas_burned + refunded);
@@ -170,7 +171,12 @@ static mr_status execute(mr_block *block, mr_error *error)
     check_gas(block);
     const uint64_t ran = mr_clock_ns();
     engine->statistics.rounds_ns += ran - admitted;
-    block->info.user_messages_count = block->user_messages_count;
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        block->info.user_messages_count += engine->streams[s].users;
+    /* Its pages come to be when somebody looks. */
+    if (MR_ROOM(block->user_places, block->user_places_capacity,
+                block->info.user_messages_count) != MR_OK)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
     MR_TRY(mr_block_seal(block, error));
     engine->statistics.commit_ns += mr_clock_ns() - ran;
     return engine->check ? mr_block_check(block, error) : MR_OK;
@@ -204,13 +210,13 @@ static void take_back(mr_block *block)
     mr_accounts_reject(engine->accounts);
     mr_tree_revert(engine->tree);
     for (size_t i = 0; i < block->remainder_count; i++) {
-        mr_dispatch *dispatch = block->remainder[i];
-        if (dispatch->sequence == MR_SEQUENCE_NONE ||
-            (uint64_t)dispatch->sequence >= engine->counters.queue_tail)
-            mr_dispatch_release(dispatch);
+        mr_queued *queued = block->remainder[i];
+        if (queued->sequence >= engine->counters.queue_tail) /* MR_SEQUENCE_NONE is */
+            mr_queued_free(queued);
         else
-            dispatch->remains = false;
+            queued->remains = false;
     }
+    block->remainder_count = 0;
     engine->candidate = NULL;
 }
 
@@ -275,20 +281,21 @@ static void accept(mr_block *block)
                     (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK,
                     accept_programs, block);
     mr_accounts_accept(engine->accounts);
+    mr_queued **old_queue = engine->queue;
+    const size_t old_capacity = engine->queue_capacity;
+    size_t gone = 0; /* receipts lead to them, so they go with the handle */
     for (size_t i = 0; i < engine->queue_count; i++) {
-        if (!engine->queue[i]->remains)
-            mr_dispatch_release(engine->queue[i]);
+        if (!old_queue[i]->remains)
+            old_queue[gone++] = old_queue[i];
     }
     for (size_t i = 0; i < block->remainder_count; i++)
         block->remainder[i]->remains = false;
-    mr_dispatch **old_queue = engine->queue;
-    const size_t old_capacity = engine->queue_capacity;
     engine->queue = block->remainder;
     engine->queue_count = block->remainder_count;
     engine->queue_capacity = block->remainder_capacity;
     block->remainder = old_queue;
     block->remainder_capacity = old_capacity;
-    block->remainder_count = 0;
+    block->remainder_count = gone;
     engine->counters = block->counters;
     engine->height = block->info.height;
     engine->root = block->root;
@@ -339,6 +346,9 @@ void mr_block_free(mr_block *block)
     if (block == NULL)
         return;
     MR_ASSERT(block->committed);
+    for (size_t i = 0; i < block->remainder_count; i++)
+        mr_queued_free(block->remainder[i]);
+    block->remainder_count = 0;
     release(block);
 }
 
@@ -356,7 +366,7 @@ void mr_block_info_get(const mr_block *block, mr_block_info *out)
 }
 
 /* The round that holds receipt `i`. */
-static const mr_receipt_entry *find_receipt(const mr_block *block, uint64_t i)
+static const mr_dispatch *find_receipt(const mr_block *block, uint64_t i)
 {
     if (i >= block->info.receipts_count)
         return NULL;
@@ -368,23 +378,25 @@ static const mr_receipt_entry *find_receipt(const mr_block *block, uint64_t i)
         else
             high = middle;
     }
-    return &block->rounds[low].entries[i - block->rounds[low].first];
+    return block->rounds[low].dispatches[i - block->rounds[low].first];
 }
 
 bool mr_block_receipt(const mr_block *block, uint64_t i, mr_receipt *out)
 {
-    const mr_receipt_entry *entry = find_receipt(block, i);
-    if (entry == NULL)
+    const mr_dispatch *dispatch = find_receipt(block, i);
+    if (dispatch == NULL)
         return false;
-    *out = entry->receipt;
-    return true;
-}
-
-bool mr_block_user_message(const mr_block *block, uint64_t i, mr_user_message *out)
-{
-    if (i >= block->user_messages_count)
-        return false;
-    *out = mr_user_entry_message(block->user_messages[i]);
+    *out = (mr_receipt){
+        .message = dispatch->message.id,
+        .source = *dispatch->message.source,
+        .program = *dispatch->program_id,
+        .kind = dispatch->message.kind,
+        .outcome = (mr_outcome)dispatch->outcome,
+        .gas_limit = dispatch->message.gas_limit,
+        .gas_burned = dispatch->gas_burned,
+        .sent = dispatch->sent,
+        .text = dispatch->notes != NULL ? dispatch->notes->text : (mr_span){0},
+    };
     return true;
 }
 
@@ -406,14 +418,16 @@ bool mr_block_transaction(const mr_block *block, uint64_t i, mr_transaction_resu
 bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out)
 {
     for (uint64_t r = 0;; r++) {
-        const mr_receipt_entry *entry = find_receipt(block, r);
-        if (entry == NULL)
+        const mr_dispatch *dispatch = find_receipt(block, r);
+        if (dispatch == NULL)
             return false;
-        for (const mr_debug_text *line = entry->debug; line != NULL; line = line->next) {
+        if (dispatch->notes == NULL)
+            continue;
+        for (const mr_debug_text *line = dispatch->notes->debug; line != NULL; line = line->next) {
             if (i-- == 0) {
                 *out = (mr_debug_line){
-                    .program = entry->receipt.program,
-                    .message = entry->receipt.message,
+                    .program = *dispatch->program_id,
+                    .message = dispatch->message.id,
                     .text = line->text,
                 };
                 return true;

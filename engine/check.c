@@ -181,15 +181,16 @@ static mr_status add_queue(walk *at)
     mr_buffer record = {0};
     mr_status status = MR_OK;
     for (size_t i = 0; i < at->block->remainder_count && status == MR_OK; i++) {
-        const mr_dispatch *dispatch = at->block->remainder[i];
+        const mr_queued *queued = at->block->remainder[i];
+        const mr_dispatch *dispatch = &queued->dispatch;
         at->value += dispatch->message.value;
         if (at->engine->accounts_on)
             at->value += (mr_value)dispatch->message.gas_limit *
                          at->engine->schedule.value_per_gas;
         uint8_t key[8];
-        mr_store_be64(key, (uint64_t)dispatch->sequence);
+        mr_store_be64(key, queued->sequence);
         record.size = 0;
-        status = mr_dispatch_encode(dispatch, &record);
+        status = mr_queued_encode(queued, &record);
         if (status == MR_OK)
             status = add(at, MR_TABLE_QUEUE, mr_span_of(key, sizeof key), mr_buffer_span(&record));
     }

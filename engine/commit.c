@@ -77,18 +77,18 @@ static mr_status write_queue(const mr_block *block, mr_batch *batch)
     for (size_t i = 0; i < engine->queue_count; i++) {
         if (engine->queue[i]->remains)
             continue;
-        mr_store_be64(key, (uint64_t)engine->queue[i]->sequence);
+        mr_store_be64(key, engine->queue[i]->sequence);
         MR_TRY(mr_batch_delete(batch, MR_TABLE_QUEUE, mr_span_of(key, sizeof key)));
     }
     mr_buffer record = {0};
     mr_status status = MR_OK;
     for (size_t i = 0; i < block->remainder_count && status == MR_OK; i++) {
-        const mr_dispatch *dispatch = block->remainder[i];
-        if ((uint64_t)dispatch->sequence < engine->counters.queue_tail)
+        const mr_queued *queued = block->remainder[i];
+        if (queued->sequence < engine->counters.queue_tail)
             continue; /* stored by an earlier block */
-        mr_store_be64(key, (uint64_t)dispatch->sequence);
+        mr_store_be64(key, queued->sequence);
         record.size = 0;
-        status = mr_dispatch_encode(dispatch, &record);
+        status = mr_queued_encode(queued, &record);
         if (status == MR_OK)
             status = mr_batch_put(batch, MR_TABLE_QUEUE, mr_span_of(key, sizeof key),
                                   mr_buffer_span(&record));

@@ -62,7 +62,7 @@ static mr_status start_workers(mr_engine *engine, const mr_engine_options *optio
     const mr_scheduler_options scheduler_options = {
         .streams = options->streams,
         .pin = !options->no_pin,
-        .channels = 2,
+        .channels = 1,
     };
     MR_TRY(mr_scheduler_new(&scheduler_options, &engine->scheduler, error));
     engine->parallel = mr_scheduler_parallel(engine->scheduler);
@@ -152,6 +152,7 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out, mr_e
     mr_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory");
+    pthread_mutex_init(&engine->readers, NULL);
     mr_status status = open_all(engine, options, error);
     if (status != MR_OK) {
         (void)mr_engine_close(engine, NULL);
@@ -172,7 +173,7 @@ static void free_state(mr_engine *engine)
     }
     mr_index_fini(&engine->index);
     for (size_t i = 0; i < engine->queue_count; i++)
-        mr_dispatch_release(engine->queue[i]);
+        mr_queued_free(engine->queue[i]);
     free(engine->queue);
 }
 
@@ -210,6 +211,7 @@ mr_status mr_engine_close(mr_engine *engine, mr_error *error)
     mr_batch_free(engine->batch);
     mr_store_close(engine->store);
     mr_unit_pool_free(engine->pool);
+    pthread_mutex_destroy(&engine->readers);
     free(engine);
     return status;
 }

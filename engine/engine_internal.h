@@ -9,6 +9,9 @@
 #ifndef MR_ENGINE_ENGINE_INTERNAL_H
 #define MR_ENGINE_ENGINE_INTERNAL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "engine/abi.h"
 #include "engine/accounts.h"
 #include "engine/codes.h"
@@ -50,8 +53,8 @@ typedef struct mr_stream {
     _Alignas(128) mr_vm_worker *vm;
     mr_unit_pool *pool;
     mr_execution execution;
-    mr_arena round_arena[2]; /* dispatches and payloads; by parity of the round that made them */
-    mr_arena *block_arena;   /* receipts' texts, messages to users, undo records */
+    mr_arena round_arena[2]; /* payloads; by parity of the round that made them */
+    mr_arena *block_arena;   /* dispatches, messages to users, undo records */
     mr_program **dirty;      /* programs this stream was the first to touch in the block */
     size_t dirty_count, dirty_capacity;
     mr_credit *credits;
@@ -60,7 +63,8 @@ typedef struct mr_stream {
     uint64_t gas_burned;
     uint64_t gas_refunded;
     uint64_t dispatches;
-    uint64_t letters;        /* messages to users that these may answer */
+    uint64_t users;          /* messages to users */
+    uint64_t letters;        /* of these, messages that may be answered */
     mr_value value_left;     /* value that left to users */
     mr_batch *batch;
     mr_buffer scratch;       /* records being encoded */
@@ -97,7 +101,7 @@ struct mr_engine {
     uint32_t streams_count;
     mr_unit_pool *pool;        /* of the main thread */
     mr_batch *batch;           /* of the main thread */
-    mr_dispatch **queue;       /* held dispatches, in order */
+    mr_queued **queue;         /* what earlier blocks left, in order */
     size_t queue_count, queue_capacity;
     mr_counters counters;
     _Atomic uint64_t loaded_bytes; /* of programs in the index; workers add what they load */
@@ -107,36 +111,23 @@ struct mr_engine {
     mr_hash root;
     uint64_t executions;       /* blocks executed since open, discarded ones too */
     mr_block *candidate;
+    pthread_mutex_t readers;   /* guards the filling of a block's user_places */
     mr_block *spare;           /* the last freed handle, for its memory; or NULL */
     mr_statistics statistics;
 };
 
-/* A message to a user as collected: what its receipt does not say. */
-typedef struct mr_user_entry {
-    mr_id to;
-    mr_value value;
-    mr_span payload;
-    const struct mr_receipt_entry *receipt; /* of the dispatch that sent it */
-    struct mr_user_entry *next;             /* of the same dispatch */
-    uint32_t nonce;                         /* handle it was sent under; not of a reply */
-    uint8_t code[4];                        /* of a reply */
-    bool is_reply;
-    bool replyable;                         /* it was sent with gas, so the user may reply */
-} mr_user_entry;
-
-/* A receipt as collected, with what the dispatch printed and sent to users. */
-typedef struct mr_receipt_entry {
-    mr_receipt receipt;
-    mr_debug_text *debug;
-    mr_user_entry *users_first, *users_last;
-} mr_receipt_entry;
-
-/* A round's receipts, by position; those of VALUE dispatches are taken out when it ends. */
+/* A round's receipts, in order: the dispatches it ran, those of kind VALUE left out. */
 typedef struct mr_round_receipts {
-    mr_receipt_entry *entries;
+    const mr_dispatch **dispatches;
     size_t count;
     uint64_t first; /* number of receipts before this round's */
 } mr_round_receipts;
+
+/* Where a message to a user is found. */
+typedef struct mr_user_place {
+    const mr_dispatch *dispatch; /* that sent it */
+    const mr_user_entry *entry;  /* NULL: its automatic reply */
+} mr_user_place;
 
 /* A message a user may reply to, kept until the reply. */
 typedef struct mr_letter {
@@ -193,7 +184,8 @@ struct mr_block {
     mr_item *chosen;           /* the current round's input when it is not an output as it stands */
     size_t chosen_capacity;
     unsigned clean_rounds;     /* rounds since something was left pending */
-    mr_dispatch **remainder;   /* queue after the block: held, in order */
+    mr_queued **remainder;     /* queue after the block, in order; once it is committed, what of the
+                                * queue before it has gone, kept for receipts */
     size_t remainder_count, remainder_capacity;
     uint64_t gas_left;         /* of the block's limit */
     uint64_t gas_bought;       /* by accepted transactions */
@@ -201,9 +193,9 @@ struct mr_block {
 
     mr_round_receipts *rounds;
     size_t rounds_count, rounds_capacity;
-    mr_receipt_entry *round_entries; /* of the round being run */
-    const mr_user_entry **user_messages;
-    size_t user_messages_count, user_messages_capacity;
+    mr_user_place *user_places;      /* of all messages to users, filled when first asked for */
+    size_t user_places_capacity;
+    _Atomic bool user_places_filled; /* written under the engine's `readers` */
 
     /* What to take back, and what to store. */
     mr_program **created;
@@ -236,8 +228,15 @@ mr_status mr_room(void **array, size_t *capacity, size_t count, size_t element_b
 /* admission.c: takes the transactions and appends their messages to the block's queue. */
 mr_status mr_block_admit(mr_block *block, mr_error *error);
 
-/* mr_user_entry_message computes the message in full. */
-mr_user_message mr_user_entry_message(const mr_user_entry *entry);
+/* users.c: messages to users, as the receipts' dispatches have them. */
+
+/* mr_user_next steps to the next message to a user that `place->dispatch` sent, beginning with an
+ * entry of NULL and `first` true. False at the end. */
+bool mr_user_next(mr_user_place *place, bool first);
+/* mr_user_count returns how many messages to users a dispatch sent. */
+uint64_t mr_user_count(const mr_dispatch *dispatch);
+/* mr_user_message_of computes the message in full. */
+mr_user_message mr_user_message_of(const mr_user_place *place);
 
 /* rounds.c: runs the queue to its end or the block's limit. */
 mr_status mr_block_run(mr_block *block, mr_error *error);

@@ -19,9 +19,9 @@ static uint64_t loaded(const mr_engine *engine)
 static void pin_queue(mr_engine *engine)
 {
     for (size_t i = 0; i < engine->queue_count; i++) {
-        engine->queue[i]->program->used_in = engine->executions;
-        if (engine->queue[i]->sender != NULL)
-            engine->queue[i]->sender->used_in = engine->executions;
+        engine->queue[i]->dispatch.program->used_in = engine->executions;
+        if (engine->queue[i]->dispatch.sender != NULL)
+            engine->queue[i]->dispatch.sender->used_in = engine->executions;
     }
 }
 

@@ -13,12 +13,12 @@
 /* A message as its receiver sees it. */
 typedef struct mr_message {
     mr_id id;
-    mr_id source;
-    mr_id reply_to; /* REPLY: the message it answers */
     mr_value value;
     uint64_t gas_limit;
     mr_span payload;
-    uint8_t code[4]; /* REPLY: Gear's reply code */
+    const mr_id *source;
+    const mr_id *reply_to; /* REPLY: the message it answers */
+    uint8_t code[4];       /* REPLY: Gear's reply code */
     mr_kind kind;
 } mr_message;
 
@@ -66,7 +66,7 @@ typedef struct mr_execution {
     /* Inputs, set by the caller before mr_execution_run. */
     const mr_environment *environment;
     const mr_message *message;
-    mr_id program;
+    const mr_id *program;
     mr_value balance;      /* of the program, the message's value included */
     mr_pages *heap;        /* pages the program has allocated; only what is known of gaps changes */
     mr_arena *arena;       /* what outlives the run: payloads, texts */

@@ -56,6 +56,7 @@ mr_status mr_program_touch(mr_program *program, mr_arena *arena, bool *first)
     if (undo == NULL)
         return MR_NO_MEMORY;
     *undo = (mr_program_undo){
+        .id = program->id,
         .balance = program->balance,
         .memory_root = program->memory_root,
         .status = program->status,

@@ -13,6 +13,7 @@
 
 /* What a program was before the block first touched it. */
 typedef struct mr_program_undo {
+    mr_id id;             /* never changes; here for receipts, which outlive the program */
     mr_value balance;
     mr_pages heap;        /* owned, when heap_saved */
     mr_hash memory_root;

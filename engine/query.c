@@ -182,11 +182,11 @@ mr_status mr_engine_queue(mr_engine *engine, mr_visit_message *visit, void *arg)
     if (engine->candidate != NULL)
         return MR_STATE;
     for (size_t i = 0; i < engine->queue_count; i++) {
-        const mr_dispatch *dispatch = engine->queue[i];
+        const mr_dispatch *dispatch = &engine->queue[i]->dispatch;
         const mr_queued_message message = {
-            .sequence = (uint64_t)dispatch->sequence,
+            .sequence = engine->queue[i]->sequence,
             .id = dispatch->message.id,
-            .source = dispatch->message.source,
+            .source = *dispatch->message.source,
             .program = dispatch->program->id,
             .kind = dispatch->message.kind,
             .gas_limit = dispatch->message.gas_limit,

@@ -56,12 +56,12 @@ static void write_id(mr_writer *writer, dictionary *known, const mr_id *id)
     known->slots[slot] = (uint16_t)known->count;
 }
 
-static void write_user_message(mr_writer *writer, dictionary *known, const mr_receipt *receipt,
+static void write_user_message(mr_writer *writer, dictionary *known, const mr_dispatch *dispatch,
                                const mr_user_entry *entry)
 {
     static const uint8_t automatic[4];
     const bool is_automatic = memcmp(entry->code, automatic, sizeof automatic) == 0;
-    const bool to_source = mr_id_equal(&entry->to, &receipt->source);
+    const bool to_source = mr_id_equal(&entry->to, dispatch->message.source);
     uint8_t flags = 0;
     if (entry->is_reply)
         flags = (uint8_t)(USER_REPLY | (is_automatic ? USER_AUTOMATIC : 0));
@@ -77,23 +77,26 @@ static void write_user_message(mr_writer *writer, dictionary *known, const mr_re
     mr_write_span(writer, entry->payload);
 }
 
-static void write_receipt(mr_writer *writer, dictionary *known, const mr_receipt_entry *entry)
+static void write_receipt(mr_writer *writer, dictionary *known, const mr_dispatch *dispatch)
 {
-    const mr_receipt *receipt = &entry->receipt;
-    mr_write_u8(writer, (uint8_t)((uint8_t)receipt->kind | (uint8_t)receipt->outcome << 2));
-    mr_write_id(writer, &receipt->message);
-    write_id(writer, known, &receipt->source);
-    write_id(writer, known, &receipt->program);
-    mr_write_leb(writer, receipt->gas_limit);
-    mr_write_leb(writer, receipt->gas_burned);
-    mr_write_leb(writer, receipt->sent);
-    mr_write_span(writer, receipt->text);
-    uint64_t users = 0;
-    for (const mr_user_entry *user = entry->users_first; user != NULL; user = user->next)
-        users++;
-    mr_write_leb(writer, users);
-    for (const mr_user_entry *user = entry->users_first; user != NULL; user = user->next)
-        write_user_message(writer, known, receipt, user);
+    const mr_message *message = &dispatch->message;
+    mr_write_u8(writer, (uint8_t)((uint8_t)message->kind | dispatch->outcome << 2));
+    mr_write_id(writer, &message->id);
+    write_id(writer, known, message->source);
+    write_id(writer, known, dispatch->program_id);
+    mr_write_leb(writer, message->gas_limit);
+    mr_write_leb(writer, dispatch->gas_burned);
+    mr_write_leb(writer, dispatch->sent);
+    mr_write_span(writer, dispatch->notes != NULL ? dispatch->notes->text : (mr_span){0});
+    mr_write_leb(writer, mr_user_count(dispatch));
+    for (const mr_user_entry *user = dispatch->users; user != NULL; user = user->next)
+        write_user_message(writer, known, dispatch, user);
+    if (dispatch->automatic) {
+        mr_write_u8(writer, USER_REPLY | USER_AUTOMATIC | USER_TO_SOURCE);
+        mr_write_u8(writer, 0); /* value, and its upper half */
+        mr_write_u8(writer, 0);
+        mr_write_u8(writer, 0); /* payload */
+    }
 }
 
 /* Fills `record` with the receipts from number `first` on. */
@@ -113,14 +116,13 @@ static mr_status encode_chunk(const mr_block *block, uint64_t first, dictionary 
     for (uint64_t i = first; i < end; i++) {
         while (i >= block->rounds[r].first + block->rounds[r].count)
             r++;
-        const mr_receipt_entry *entry = &block->rounds[r].entries[i - block->rounds[r].first];
-        enum { AHEAD = 8 /* entries; the array is longer than any cache */ };
+        const mr_dispatch **dispatch = &block->rounds[r].dispatches[i - block->rounds[r].first];
+        enum { AHEAD = 8 /* receipts; together they are larger than any cache */ };
         if (i + AHEAD < block->rounds[r].first + block->rounds[r].count) {
-            for (size_t line = 0; line < sizeof *entry; line += 64)
-                __builtin_prefetch((const uint8_t *)(entry + AHEAD) + line);
-            __builtin_prefetch(entry[AHEAD / 2].users_first);
+            for (size_t line = 0; line < sizeof **dispatch; line += 64)
+                __builtin_prefetch((const uint8_t *)dispatch[AHEAD] + line);
         }
-        write_receipt(&writer, known, entry);
+        write_receipt(&writer, known, *dispatch);
     }
     return writer.failed ? MR_NO_MEMORY : MR_OK;
 }

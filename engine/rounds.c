@@ -22,17 +22,13 @@ static mr_program *program_of(const mr_item *item)
 /* Puts a message aside for later blocks. */
 static mr_status put_aside(mr_block *block, const mr_item *item)
 {
+    MR_TRY(MR_GROW(block->remainder, block->remainder_capacity, block->remainder_count));
     mr_dispatch *dispatch = dispatch_of(item);
-    if (!dispatch->held)
-        MR_TRY(mr_dispatch_hold(dispatch, &dispatch));
-    mr_status status = MR_GROW(block->remainder, block->remainder_capacity, block->remainder_count);
-    if (status != MR_OK) {
-        if (dispatch != item->object)
-            mr_dispatch_release(dispatch);
-        return status;
-    }
-    dispatch->remains = true;
-    block->remainder[block->remainder_count++] = dispatch;
+    mr_queued *queued = mr_queued_of(dispatch);
+    if (!dispatch->queued)
+        MR_TRY(mr_queued_new(dispatch, &queued));
+    queued->remains = true;
+    block->remainder[block->remainder_count++] = queued;
     return MR_OK;
 }
 
@@ -65,19 +61,11 @@ static bool has_limit(const mr_block *block)
     return block->params.gas_limit != 0;
 }
 
-/* Whether all of `items` may run at once: the common case, decided without touching a dispatch. */
-static bool fits_whole(const mr_block *block, const mr_item *items, size_t count)
+/* Whether messages that cost `cost` in all may run at once: the common case. */
+static bool fits_whole(const mr_block *block, uint64_t cost)
 {
-    if (!has_limit(block))
-        return true;
-    if (block->remainder_count > 0)
-        return false; /* a destination is closed */
-    uint64_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (__builtin_add_overflow(sum, items[i].cost, &sum))
-            return false;
-    }
-    return sum <= block->gas_left;
+    /* What has been put aside has closed a destination. */
+    return !has_limit(block) || (block->remainder_count == 0 && cost <= block->gas_left);
 }
 
 /* Chooses from the pending messages. What stays pending begins at pending_at. */
@@ -107,8 +95,8 @@ static mr_status choose(mr_block *block, size_t *chosen_count)
     return MR_OK;
 }
 
-/* Takes up what the round that has just ended did: burned gas, messages to users. */
-static mr_status collect(mr_block *block, const mr_round *round)
+/* Takes up what the round that has just ended burned. */
+static mr_status collect(mr_block *block)
 {
     mr_engine *engine = block->engine;
     uint64_t burned = 0;
@@ -121,56 +109,28 @@ static mr_status collect(mr_block *block, const mr_round *round)
         block->gas_left -= burned - block->gas_burned_seen;
     }
     block->gas_burned_seen = burned;
-    const mr_item *items;
-    size_t count = mr_round_output(round, 1, &items);
-    size_t needed = block->user_messages_count + count;
-    if (needed > block->user_messages_capacity) {
-        size_t capacity = needed + needed / 2;
-        void *moved = realloc(block->user_messages, capacity * sizeof *block->user_messages);
-        if (moved == NULL)
-            return MR_NO_MEMORY;
-        block->user_messages = moved;
-        block->user_messages_capacity = capacity;
-    }
-    for (size_t i = 0; i < count; i++)
-        block->user_messages[block->user_messages_count + i] = items[i].object;
-    block->user_messages_count = needed;
     return MR_OK;
 }
 
-/* Takes the unused receipts out of the round that has just ended. */
-static void close_receipts(mr_block *block)
-{
-    if (block->rounds_count == 0)
-        return;
-    mr_round_receipts *round = &block->rounds[block->rounds_count - 1];
-    size_t kept = 0;
-    for (size_t i = 0; i < round->count; i++) {
-        if (round->entries[i].receipt.kind == MR_KIND_VALUE)
-            continue;
-        mr_receipt_entry *entry = &round->entries[kept++];
-        if (entry == &round->entries[i])
-            continue;
-        *entry = round->entries[i];
-        for (mr_user_entry *user = entry->users_first; user != NULL; user = user->next)
-            user->receipt = entry;
-    }
-    round->count = kept;
-    block->info.receipts_count += kept;
-}
-
-static mr_status open_receipts(mr_block *block, size_t count)
+/* Notes whose receipts the coming round will make. */
+static mr_status note_receipts(mr_block *block, const mr_item *items, size_t count)
 {
     MR_TRY(MR_GROW(block->rounds, block->rounds_capacity, block->rounds_count));
-    mr_receipt_entry *entries = mr_arena_alloc(block->arena, count * sizeof *entries);
-    if (entries == NULL)
+    const mr_dispatch **dispatches = mr_arena_alloc(block->arena, count * sizeof *dispatches);
+    if (dispatches == NULL)
         return MR_NO_MEMORY;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        /* VALUE costs nothing; few others do, so few dispatches are looked at. */
+        if (items[i].cost > 0 || dispatch_of(&items[i])->message.kind != MR_KIND_VALUE)
+            dispatches[kept++] = items[i].object;
+    }
     block->rounds[block->rounds_count++] = (mr_round_receipts){
-        .entries = entries,
-        .count = count,
+        .dispatches = dispatches,
+        .count = kept,
         .first = block->info.receipts_count,
     };
-    block->round_entries = entries;
+    block->info.receipts_count += kept;
     return MR_OK;
 }
 
@@ -191,12 +151,11 @@ static void turn_arenas(mr_block *block)
 
 static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items, size_t *count)
 {
-    close_receipts(block);
-    MR_TRY(collect(block, round));
+    MR_TRY(collect(block));
     const mr_item *output;
     size_t output_count = mr_round_output(round, 0, &output);
     const bool pending = block->pending_at < block->pending_count;
-    if (!pending && output_count > 0 && fits_whole(block, output, output_count)) {
+    if (!pending && output_count > 0 && fits_whole(block, mr_round_output_cost(round, 0))) {
         *items = output;
         *count = output_count;
     } else {
@@ -207,7 +166,7 @@ static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items
         *items = block->chosen;
     }
     if (*count > 0) {
-        MR_TRY(open_receipts(block, *count));
+        MR_TRY(note_receipts(block, *items, *count));
         turn_arenas(block);
     }
     return MR_OK;
@@ -234,11 +193,8 @@ static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lan
     for (size_t i = 0; i < work->count; i++) {
         if (i + 1 < work->count) {
             const uint8_t *ahead = work->objects[i + 1];
-            uint8_t *entry = (uint8_t *)&block->round_entries[work->positions[i + 1]];
             for (size_t line = 0; line < sizeof(mr_dispatch); line += 64)
-                __builtin_prefetch(ahead + line, 0);
-            for (size_t line = 0; line < sizeof(mr_receipt_entry); line += 64)
-                __builtin_prefetch(entry + line, 1);
+                __builtin_prefetch(ahead + line, 1);
         }
         mr_stream_dispatch(stream, block, round, program, work->objects[i], work->positions[i]);
     }

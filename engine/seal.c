@@ -131,23 +131,32 @@ static mr_status seal_codes(mr_block *block)
     return MR_OK;
 }
 
+static mr_status add_letters(mr_block *block, const mr_dispatch *dispatch)
+{
+    mr_user_place place = {.dispatch = dispatch};
+    for (place.entry = dispatch->users; place.entry != NULL; place.entry = place.entry->next) {
+        if (!place.entry->replyable)
+            continue;
+        MR_TRY(MR_GROW(block->letters, block->letters_capacity, block->letters_count));
+        const mr_user_message message = mr_user_message_of(&place);
+        block->letters[block->letters_count++] = (mr_letter){
+            .user = message.to,
+            .message = message.id,
+            .program = message.from,
+        };
+    }
+    return MR_OK;
+}
+
 /* Messages to users that may be answered become letters. */
 static mr_status seal_letters(mr_block *block)
 {
     uint64_t added = 0;
     for (uint32_t s = 0; s < block->engine->streams_count; s++)
         added += block->engine->streams[s].letters;
-    for (size_t i = 0; added > 0 && i < block->user_messages_count; i++) {
-        const mr_user_entry *entry = block->user_messages[i];
-        if (!entry->replyable)
-            continue;
-        MR_TRY(MR_GROW(block->letters, block->letters_capacity, block->letters_count));
-        const mr_user_message message = mr_user_entry_message(entry);
-        block->letters[block->letters_count++] = (mr_letter){
-            .user = message.to,
-            .message = message.id,
-            .program = message.from,
-        };
+    for (size_t r = 0; added > 0 && r < block->rounds_count; r++) {
+        for (size_t i = 0; i < block->rounds[r].count; i++)
+            MR_TRY(add_letters(block, block->rounds[r].dispatches[i]));
     }
     for (size_t i = 0; i < block->letters_count; i++) {
         const mr_letter *letter = &block->letters[i];
@@ -160,10 +169,10 @@ static mr_status seal_letters(mr_block *block)
     return MR_OK;
 }
 
-static mr_status change_queue(mr_block *block, int64_t sequence, const mr_hash *leaf)
+static mr_status change_queue(mr_block *block, uint64_t sequence, const mr_hash *leaf)
 {
     uint8_t key[8];
-    mr_store_be64(key, (uint64_t)sequence);
+    mr_store_be64(key, sequence);
     return change(block, MR_TABLE_QUEUE, mr_span_of(key, sizeof key), leaf);
 }
 
@@ -178,15 +187,15 @@ static mr_status seal_queue(mr_block *block)
     mr_buffer record = {0};
     mr_status status = MR_OK;
     for (size_t i = 0; i < block->remainder_count && status == MR_OK; i++) {
-        mr_dispatch *dispatch = block->remainder[i];
-        if (dispatch->sequence != MR_SEQUENCE_NONE)
+        mr_queued *queued = block->remainder[i];
+        if (queued->sequence != MR_SEQUENCE_NONE)
             continue;
-        dispatch->sequence = (int64_t)block->counters.queue_tail++;
+        queued->sequence = block->counters.queue_tail++;
         record.size = 0;
-        status = mr_dispatch_encode(dispatch, &record);
+        status = mr_queued_encode(queued, &record);
         const mr_hash leaf = mr_hash_bytes(mr_buffer_span(&record));
         if (status == MR_OK)
-            status = change_queue(block, dispatch->sequence, &leaf);
+            status = change_queue(block, queued->sequence, &leaf);
     }
     mr_buffer_fini(&record);
     block->info.queue_count = block->remainder_count;

@@ -46,9 +46,8 @@ typedef struct context {
     mr_block *block;
     mr_round *round;
     mr_program *program;
-    const mr_dispatch *dispatch;
-    mr_receipt_entry *entry;
-    mr_receipt *receipt; /* of entry */
+    mr_dispatch *dispatch;
+    mr_user_entry **users_end; /* where the next message to a user is hung up */
     uint32_t position;
 } context;
 
@@ -78,10 +77,10 @@ static void credit(mr_stream *stream, const mr_id *account, mr_value amount)
     stream->credits[stream->credits_count++] = (mr_credit){.account = *account, .amount = amount};
 }
 
-static void refund(const context *at, uint64_t gas)
+static void refund(context *at, uint64_t gas)
 {
     at->stream->gas_refunded += gas;
-    credit(at->stream, &at->dispatch->payer,
+    credit(at->stream, at->dispatch->payer,
            (mr_value)gas * at->stream->engine->schedule.value_per_gas);
 }
 
@@ -132,27 +131,7 @@ static mr_span keep_for_block(mr_stream *stream, mr_span bytes)
     return mr_span_of(copy, bytes.size);
 }
 
-mr_user_message mr_user_entry_message(const mr_user_entry *entry)
-{
-    const mr_receipt *receipt = &entry->receipt->receipt;
-    mr_user_message message = {
-        .from = receipt->program,
-        .to = entry->to,
-        .is_reply = entry->is_reply,
-        .value = entry->value,
-        .payload = entry->payload,
-    };
-    if (entry->is_reply) {
-        message.id = mr_id_of_reply(&receipt->message);
-        message.reply_to = receipt->message;
-        memcpy(message.code, entry->code, sizeof message.code);
-    } else {
-        message.id = mr_id_of_outgoing(&receipt->message, entry->nonce);
-    }
-    return message;
-}
-
-static void emit_to_user(const context *at, const outgoing *out)
+static void emit_to_user(context *at, const outgoing *out)
 {
     mr_stream *stream = at->stream;
     mr_user_entry *entry = mr_arena_alloc(stream->block_arena, sizeof *entry);
@@ -164,29 +143,23 @@ static void emit_to_user(const context *at, const outgoing *out)
         .to = out->to,
         .value = out->value,
         .payload = keep_for_block(stream, out->payload),
-        .receipt = at->entry,
         .nonce = out->nonce,
         .is_reply = out->kind == MR_KIND_REPLY,
         .replyable = out->replyable,
     };
     memcpy(entry->code, out->code, sizeof entry->code);
-    if (at->entry->users_first == NULL)
-        at->entry->users_first = entry;
-    else
-        at->entry->users_last->next = entry;
-    at->entry->users_last = entry;
+    *at->users_end = entry;
+    at->users_end = &entry->next;
+    stream->users++;
     stream->letters += out->replyable;
     stream->value_left += out->value;
     credit(stream, &out->to, out->value);
-    const mr_item item = {.object = entry};
-    mr_round_emit(at->round, stream->number, 1, at->position, &item, 1);
 }
 
-static void emit_to_program(const context *at, const outgoing *out)
+static void emit_to_program(context *at, const outgoing *out)
 {
     mr_stream *stream = at->stream;
-    mr_arena *arena = stream->execution.arena;
-    mr_dispatch *dispatch = mr_arena_alloc(arena, sizeof *dispatch);
+    mr_dispatch *dispatch = mr_arena_alloc(stream->block_arena, sizeof *dispatch);
     if (dispatch == NULL) {
         fail(stream, MR_NO_MEMORY);
         return;
@@ -194,7 +167,7 @@ static void emit_to_program(const context *at, const outgoing *out)
     *dispatch = (mr_dispatch){
         .message = {
             .id = out->id,
-            .source = at->program->id,
+            .source = at->dispatch->program_id,
             .value = out->value,
             .gas_limit = out->gas,
             .payload = out->payload,
@@ -203,19 +176,18 @@ static void emit_to_program(const context *at, const outgoing *out)
         .program = out->program,
         .sender = at->program,
         .payer = at->dispatch->payer,
-        .sequence = MR_SEQUENCE_NONE,
     };
     if (out->kind == MR_KIND_REPLY) {
-        dispatch->message.reply_to = at->dispatch->message.id;
+        dispatch->message.reply_to = &at->dispatch->message.id;
         memcpy(dispatch->message.code, out->code, sizeof out->code);
     }
     const mr_item item = {.object = dispatch, .lane = &out->program->lane, .cost = out->gas};
     mr_round_emit(at->round, stream->number, 0, at->position, &item, 1);
 }
 
-static void emit(const context *at, const outgoing *out)
+static void emit(context *at, const outgoing *out)
 {
-    at->receipt->sent++;
+    at->dispatch->sent++;
     if (out->program == NULL)
         emit_to_user(at, out);
     else
@@ -228,10 +200,10 @@ static bool wants_reply(mr_kind kind)
 }
 
 /* A reply to the dispatch's source, payload in the round's arena or static. */
-static outgoing reply_of(const context *at, const uint8_t code[4], mr_value value, mr_span payload)
+static outgoing reply_of(context *at, const uint8_t code[4], mr_value value, mr_span payload)
 {
     outgoing out = {
-        .to = at->dispatch->message.source,
+        .to = *at->dispatch->message.source,
         .program = at->dispatch->sender,
         .kind = MR_KIND_REPLY,
         .value = value,
@@ -244,7 +216,7 @@ static outgoing reply_of(const context *at, const uint8_t code[4], mr_value valu
 }
 
 /* Everything undone: the value goes back with the error reply, and with it the gas that is left. */
-static void settle_failure(const context *at, const uint8_t code[4], mr_span payload, uint64_t left)
+static void settle_failure(context *at, const uint8_t code[4], mr_span payload, uint64_t left)
 {
     const mr_message *message = &at->dispatch->message;
     if (!wants_reply(message->kind)) {
@@ -276,7 +248,7 @@ static sharing share(uint64_t left, uint64_t sharers)
 
 /* Emits what a successful execution committed, and its reply. Returns nothing: all that is left
  * afterwards has been refunded. */
-static void settle_messages(const context *at, mr_execution *execution)
+static void settle_messages(context *at, mr_execution *execution)
 {
     const mr_dispatch *dispatch = at->dispatch;
     const bool replies = wants_reply(dispatch->message.kind);
@@ -321,6 +293,13 @@ static void settle_messages(const context *at, mr_execution *execution)
     }
     static const uint8_t automatic[4] = {0, 0, 0, 0}, manual[4] = {0, 1, 0, 0};
     const mr_draft *draft = &execution->reply;
+    if (!draft->committed && !reply_rides) {
+        refund(at, shared.rest);
+        at->dispatch->sent++;
+        at->dispatch->automatic = true;
+        at->stream->users++;
+        return;
+    }
     outgoing reply = reply_of(at, draft->committed ? manual : automatic, draft->value,
                               mr_span_of(draft->payload, draft->payload_bytes));
     const uint64_t explicit_gas = draft->committed && draft->has_gas ? draft->gas : 0;
@@ -334,7 +313,7 @@ static void settle_messages(const context *at, mr_execution *execution)
 }
 
 /* What the exited program owned goes to its heir: at once to a user, by a message to a program. */
-static void settle_exit(const context *at, const mr_execution *execution)
+static void settle_exit(context *at, const mr_execution *execution)
 {
     mr_program *program = at->program;
     program->inheritor = malloc(sizeof *program->inheritor);
@@ -361,7 +340,7 @@ static void settle_exit(const context *at, const mr_execution *execution)
     }
 }
 
-static void settle_success(const context *at, mr_execution *execution)
+static void settle_success(context *at, mr_execution *execution)
 {
     mr_program *program = at->program;
     program->balance = execution->balance - execution->spent;
@@ -377,10 +356,19 @@ static void settle_success(const context *at, mr_execution *execution)
         settle_exit(at, execution);
 }
 
-/* Copies what the program printed to where the block's readers find it. */
-static void keep_debug(const context *at, const mr_execution *execution)
+/* Keeps the text of the receipt and what the program printed for the block's readers. */
+static void keep_notes(context *at, const mr_execution *execution)
 {
-    mr_debug_text **link = &at->entry->debug;
+    if (execution->text.size == 0 && execution->debug_first == NULL)
+        return;
+    mr_notes *notes = mr_arena_alloc(at->stream->block_arena, sizeof *notes);
+    if (notes == NULL) {
+        fail(at->stream, MR_NO_MEMORY);
+        return;
+    }
+    *notes = (mr_notes){.text = keep_for_block(at->stream, execution->text)};
+    at->dispatch->notes = notes;
+    mr_debug_text **link = &notes->debug;
     for (const mr_debug_text *line = execution->debug_first; line != NULL; line = line->next) {
         mr_debug_text *copy = mr_arena_alloc(at->stream->block_arena, sizeof *copy);
         if (copy == NULL) {
@@ -441,7 +429,7 @@ static mr_status ensure_memory(mr_stream *stream, mr_program *program)
 }
 
 /* Runs the program. The machine's failures end up in the stream. */
-static void execute(const context *at)
+static void execute(context *at)
 {
     mr_stream *stream = at->stream;
     mr_execution *execution = &stream->execution;
@@ -450,8 +438,8 @@ static void execute(const context *at)
     const uint64_t charge = entry_charge(&stream->engine->schedule, program);
     if (charge > message->gas_limit) {
         static const uint8_t out_of_gas[4] = {1, 0, 0, 0};
-        at->receipt->outcome = MR_OUTCOME_OUT_OF_GAS;
-        at->receipt->gas_burned = message->gas_limit;
+        at->dispatch->outcome = MR_OUTCOME_OUT_OF_GAS;
+        at->dispatch->gas_burned = message->gas_limit;
         if (message->kind == MR_KIND_INIT)
             program->status = MR_PROGRAM_TERMINATED;
         settle_failure(at, out_of_gas, (mr_span){0}, 0);
@@ -464,7 +452,7 @@ static void execute(const context *at)
     }
     execution->environment = &at->block->environment;
     execution->message = message;
-    execution->program = program->id;
+    execution->program = at->dispatch->program_id;
     execution->balance = program->balance + message->value;
     execution->heap = &program->heap;
     status = mr_execution_run(execution, stream->vm, &program->memory, entry_of(message->kind),
@@ -473,11 +461,11 @@ static void execute(const context *at)
         fail(stream, status);
         return;
     }
-    at->receipt->outcome = execution->outcome;
-    at->receipt->gas_burned = message->gas_limit - execution->gas_left;
-    at->receipt->text = keep_for_block(stream, execution->text);
+    at->dispatch->outcome = (uint8_t)execution->outcome;
+    at->dispatch->gas_burned = message->gas_limit - execution->gas_left;
+    keep_notes(at, execution);
     if (execution->outcome == MR_OUTCOME_OK || execution->outcome == MR_OUTCOME_EXITED) {
-        at->receipt->gas_burned -= execution->explicit_gas;
+        at->dispatch->gas_burned -= execution->explicit_gas;
         settle_success(at, execution);
     } else {
         if (message->kind == MR_KIND_INIT)
@@ -486,11 +474,10 @@ static void execute(const context *at)
             execution->outcome == MR_OUTCOME_PANIC ? execution->text : (mr_span){0};
         settle_failure(at, execution->error, payload, execution->gas_left);
     }
-    keep_debug(at, execution);
 }
 
 /* A dispatch whose entry the program does not have succeeds without running. */
-static void skip(const context *at)
+static void skip(context *at)
 {
     const mr_message *message = &at->dispatch->message;
     mr_execution *execution = &at->stream->execution;
@@ -503,9 +490,9 @@ static void skip(const context *at)
     settle_messages(at, execution);
 }
 
-static void refuse(const context *at, const uint8_t *code)
+static void refuse(context *at, const uint8_t *code)
 {
-    at->receipt->outcome = MR_OUTCOME_UNAVAILABLE;
+    at->dispatch->outcome = MR_OUTCOME_UNAVAILABLE;
     mr_span payload = {0};
     if (at->program->status == MR_PROGRAM_EXITED)
         payload = mr_id_span(at->program->inheritor);
@@ -531,35 +518,29 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
     if (stream->failure != MR_OK)
         return;
     const mr_message *message = &dispatch->message;
-    mr_receipt_entry *entry = &block->round_entries[position];
-    mr_receipt *receipt = &entry->receipt;
-    const context at = {
+    touch(stream, program);
+    if (stream->failure != MR_OK)
+        return;
+    dispatch->program_id = &program->undo->id;
+    dispatch->gas_burned = 0;
+    dispatch->users = NULL;
+    dispatch->notes = NULL;
+    dispatch->sent = 0;
+    dispatch->outcome = MR_OUTCOME_OK;
+    dispatch->automatic = false;
+    if (message->kind == MR_KIND_VALUE) {
+        program->balance += message->value;
+        return;
+    }
+    context at = {
         .stream = stream,
         .block = block,
         .round = round,
         .program = program,
         .dispatch = dispatch,
-        .entry = entry,
-        .receipt = receipt,
+        .users_end = &dispatch->users,
         .position = position,
     };
-    touch(stream, program);
-    if (stream->failure != MR_OK)
-        return;
-    entry->debug = NULL;
-    entry->users_first = entry->users_last = NULL;
-    *receipt = (mr_receipt){
-        .message = message->id,
-        .source = message->source,
-        .program = program->id,
-        .kind = message->kind,
-        .outcome = MR_OUTCOME_OK,
-        .gas_limit = message->gas_limit,
-    };
-    if (message->kind == MR_KIND_VALUE) {
-        program->balance += message->value;
-        return;
-    }
     stream->dispatches++;
     const uint8_t *code = unavailable(program, message->kind);
     if (code != NULL)
@@ -568,5 +549,5 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
         skip(&at);
     else
         execute(&at);
-    stream->gas_burned += receipt->gas_burned;
+    stream->gas_burned += dispatch->gas_burned;
 }

@@ -278,21 +278,22 @@ static mr_status load_dispatch(mr_engine *engine, mr_span key, mr_span value)
 {
     if (key.size != 8)
         return MR_CORRUPT;
-    mr_dispatch *dispatch;
+    mr_queued *queued;
     mr_id destination;
     bool from_program;
-    MR_TRY(mr_dispatch_decode(value, &dispatch, &destination, &from_program));
-    dispatch->sequence = (int64_t)mr_load_be64(key.data);
+    MR_TRY(mr_queued_decode(value, &queued, &destination, &from_program));
+    queued->sequence = mr_load_be64(key.data);
+    mr_dispatch *dispatch = &queued->dispatch;
     mr_status status = mr_engine_find_program(engine, &destination, &dispatch->program);
     if (status == MR_OK && from_program)
-        status = mr_engine_find_program(engine, &dispatch->message.source, &dispatch->sender);
+        status = mr_engine_find_program(engine, dispatch->message.source, &dispatch->sender);
     if (status == MR_OK)
         status = MR_GROW(engine->queue, engine->queue_capacity, engine->queue_count);
     if (status != MR_OK) {
-        mr_dispatch_release(dispatch);
+        mr_queued_free(queued);
         return status == MR_NOT_FOUND ? MR_CORRUPT : status;
     }
-    engine->queue[engine->queue_count++] = dispatch;
+    engine->queue[engine->queue_count++] = queued;
     return MR_OK;
 }
 

@@ -40,6 +40,11 @@ static mr_span keep_span(mr_reference *r, mr_span span)
     return span.size == 0 ? (mr_span){0} : mr_span_of(keep(r, span.data, span.size), span.size);
 }
 
+static const mr_id *keep_id(mr_reference *r, const mr_id *id)
+{
+    return keep(r, id, sizeof *id);
+}
+
 static bool same(const mr_id *a, const mr_id *b)
 {
     return memcmp(a, b, sizeof *a) == 0;
@@ -169,7 +174,7 @@ static void post(mr_reference *r, const mr_transaction *t, const mr_id *id, mr_k
     mr_reference_message m = {
         .message = {
             .id = *id,
-            .source = t->from,
+            .source = keep_id(r, &t->from),
             .value = t->value,
             .gas_limit = t->gas_limit,
             .payload = keep_span(r, t->payload),
@@ -179,7 +184,7 @@ static void post(mr_reference *r, const mr_transaction *t, const mr_id *id, mr_k
         .payer = t->from,
     };
     if (kind == MR_KIND_REPLY) {
-        m.message.reply_to = t->to;
+        m.message.reply_to = keep_id(r, &t->to);
         memcpy(m.message.code, (uint8_t[]){0, 1, 0, 0}, 4);
     }
     r->block->gas_bought += t->gas_limit;
@@ -340,8 +345,9 @@ static void tell_user(step *s, const mr_message *m, const mr_id *user, bool may_
         .is_reply = m->kind == MR_KIND_REPLY,
         .value = m->value,
         .payload = keep_span(r, m->payload),
-        .reply_to = m->reply_to,
     };
+    if (m->reply_to != NULL)
+        told.reply_to = *m->reply_to;
     memcpy(told.code, m->code, sizeof told.code);
     ADD(r->block->user_messages, r->block->info.user_messages_count, told);
     if (may_reply)
@@ -358,7 +364,7 @@ static void enqueue(step *s, const mr_message *m, const mr_id *destination)
         .payer = s->from->payer,
         .from_program = true,
     };
-    q.message.source = s->program->id;
+    q.message.source = keep_id(s->r, &s->program->id);
     q.message.payload = keep_span(s->r, m->payload);
     s->passed_on += m->gas_limit;
     ADD(s->r->queue, s->r->queue_count, q);
@@ -374,7 +380,7 @@ static void answer(step *s, const uint8_t code[4], mr_value value, mr_span paylo
 {
     mr_message reply = {
         .id = id_of_reply(&s->from->message.id),
-        .reply_to = s->from->message.id,
+        .reply_to = keep_id(s->r, &s->from->message.id),
         .value = value,
         .payload = payload,
         .kind = MR_KIND_REPLY,
@@ -383,9 +389,9 @@ static void answer(step *s, const uint8_t code[4], mr_value value, mr_span paylo
     s->receipt.sent++;
     if (s->from->from_program) {
         reply.gas_limit = gas;
-        enqueue(s, &reply, &s->from->message.source);
+        enqueue(s, &reply, s->from->message.source);
     } else {
-        tell_user(s, &reply, &s->from->message.source, false);
+        tell_user(s, &reply, s->from->message.source, false);
         refund(s, gas);
     }
 }
@@ -482,7 +488,7 @@ static void run(step *s, mr_execution *e, uint32_t entry, uint64_t charge)
 
     e->environment = &r->environment;
     e->message = &s->from->message;
-    e->program = p->id;
+    e->program = &p->id;
     e->balance = p->balance + s->from->message.value;
     e->heap = &p->heap;
     e->arena = &r->kept;
@@ -558,7 +564,7 @@ static void dispatch(mr_reference *r, const mr_reference_message *q)
         .program = p,
         .receipt = {
             .message = m->id,
-            .source = m->source,
+            .source = *m->source,
             .program = p->id,
             .kind = m->kind,
             .gas_limit = m->gas_limit,
@@ -626,7 +632,7 @@ static void number_queue(mr_reference *r)
         block->queue[i] = (mr_queued_message){
             .sequence = q->sequence,
             .id = q->message.id,
-            .source = q->message.source,
+            .source = *q->message.source,
             .program = q->destination,
             .kind = q->message.kind,
             .gas_limit = q->message.gas_limit,

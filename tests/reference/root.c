@@ -170,12 +170,12 @@ static void add_message(leaves *all, const mr_reference_message *q)
     put_u8(&record, q->from_program);
     put_id(&record, &q->message.id);
     put_id(&record, &q->destination);
-    put_id(&record, &q->message.source);
+    put_id(&record, q->message.source);
     put_id(&record, &q->payer);
     put_value(&record, q->message.value);
     put_u64(&record, q->message.gas_limit);
     if (q->message.kind == MR_KIND_REPLY) {
-        put_id(&record, &q->message.reply_to);
+        put_id(&record, q->message.reply_to);
         mr_reference_put(&record, q->message.code, sizeof q->message.code);
     }
     put_span(&record, q->message.payload);
