@@ -16,9 +16,9 @@ static mr_host_fn *const functions[] = {
 };
 
 static const char *const entries[MR_ENTRIES_COUNT] = {
-    [MR_ENTRY_INIT] = "init",           [MR_ENTRY_HANDLE] = "handle",
-    [MR_ENTRY_REPLY] = "handle_reply",  [MR_ENTRY_SIGNAL] = "handle_signal",
-    [MR_ENTRY_STATE] = "state",         [MR_ENTRY_METAHASH] = "metahash",
+    [MR_ENTRY_INIT] = "init",          [MR_ENTRY_HANDLE] = "handle",
+    [MR_ENTRY_REPLY] = "handle_reply", [MR_ENTRY_SIGNAL] = "handle_signal",
+    [MR_ENTRY_STATE] = "state",        [MR_ENTRY_METAHASH] = "metahash",
 };
 
 void mr_abi_rules(const mr_schedule *schedule, mr_module_rules *out)

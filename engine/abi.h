@@ -7,8 +7,15 @@
 
 #include "engine/execution.h"
 
-enum { MR_ENTRY_INIT, MR_ENTRY_HANDLE, MR_ENTRY_REPLY, MR_ENTRY_SIGNAL, MR_ENTRY_STATE,
-       MR_ENTRY_METAHASH, MR_ENTRIES_COUNT };
+enum {
+    MR_ENTRY_INIT,
+    MR_ENTRY_HANDLE,
+    MR_ENTRY_REPLY,
+    MR_ENTRY_SIGNAL,
+    MR_ENTRY_STATE,
+    MR_ENTRY_METAHASH,
+    MR_ENTRIES_COUNT
+};
 
 /* mr_abi_rules fills the module rules; limits that decide results come from the schedule.
  * Threads: any. */

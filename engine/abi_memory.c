@@ -65,8 +65,8 @@ MR_ABI_FUNCTION(alloc)
     return MR_HOST_CONTINUE;
 }
 
-/* Frees what is owned of [first, end), which lies in the heap, and clears it. The time this takes is
- * that of the pages owned, which are paid for. */
+/* Frees what is owned of [first, end), which lies in the heap, and clears it. The time this takes
+ * is that of the pages owned, which are paid for. */
 static mr_host_action release(mr_execution *execution, mr_run *run, uint32_t first, uint32_t end,
                               uint32_t *released)
 {

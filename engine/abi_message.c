@@ -141,8 +141,7 @@ MR_ABI_FUNCTION(gr_reply_to)
     const mr_schedule *schedule = mr_abi_schedule(execution);
     if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, 36))
         return MR_HOST_STOP;
-    uint32_t code =
-        execution->message->kind == MR_KIND_REPLY ? MR_ABI_OK : MR_ABI_NO_REPLY_CONTEXT;
+    uint32_t code = execution->message->kind == MR_KIND_REPLY ? MR_ABI_OK : MR_ABI_NO_REPLY_CONTEXT;
     return mr_abi_answer(execution, run, args[0], code, execution->message->reply_to, 32);
 }
 
@@ -152,7 +151,6 @@ MR_ABI_FUNCTION(gr_reply_code)
     const mr_schedule *schedule = mr_abi_schedule(execution);
     if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, 8))
         return MR_HOST_STOP;
-    uint32_t code =
-        execution->message->kind == MR_KIND_REPLY ? MR_ABI_OK : MR_ABI_NO_REPLY_CONTEXT;
+    uint32_t code = execution->message->kind == MR_KIND_REPLY ? MR_ABI_OK : MR_ABI_NO_REPLY_CONTEXT;
     return mr_abi_answer(execution, run, args[0], code, execution->message->code, 4);
 }

@@ -130,8 +130,7 @@ MR_ABI_FUNCTION(gr_reply)
 
 MR_ABI_FUNCTION(gr_reply_wgas)
 {
-    return reply(mr_abi_execution(context), run, args[0], args[1], true, args[2], args[3],
-                 args[4]);
+    return reply(mr_abi_execution(context), run, args[0], args[1], true, args[2], args[3], args[4]);
 }
 
 MR_ABI_FUNCTION(gr_reply_commit)
@@ -154,8 +153,8 @@ MR_ABI_FUNCTION(gr_reply_push)
     if (!mr_abi_answerable(run, args[2], 0))
         return mr_abi_unanswerable(execution);
     const uint8_t *bytes = mr_abi_bytes(run, args[0], (uint32_t)args[1]);
-    uint32_t code = bytes == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS
-                                  : push(execution, bytes, (uint32_t)args[1]);
+    uint32_t code =
+        bytes == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS : push(execution, bytes, (uint32_t)args[1]);
     if (execution->failure != MR_OK)
         return mr_abi_machine_failure(execution, execution->failure);
     return mr_abi_answer(execution, run, args[2], code, NULL, 0);

@@ -15,8 +15,8 @@ bool mr_abi_draft_append(mr_execution *execution, mr_draft *draft, const uint8_t
 {
     uint32_t needed = draft->payload_bytes + size;
     if (needed > draft->payload_capacity) {
-        uint32_t capacity = draft->payload_capacity * 2 > needed ? draft->payload_capacity * 2
-                                                                 : needed;
+        uint32_t capacity =
+            draft->payload_capacity * 2 > needed ? draft->payload_capacity * 2 : needed;
         uint8_t *payload = mr_arena_alloc(execution->arena, capacity);
         if (payload == NULL)
             return false;
@@ -58,8 +58,8 @@ static uint32_t open_draft(mr_execution *execution, uint32_t *handle)
 {
     if (execution->drafts_count >= mr_abi_schedule(execution)->outgoing_max)
         return MR_ABI_TOO_MANY_MESSAGES;
-    if (!reserve((void **)&execution->drafts, &execution->drafts_capacity,
-                 execution->drafts_count, sizeof *execution->drafts)) {
+    if (!reserve((void **)&execution->drafts, &execution->drafts_capacity, execution->drafts_count,
+                 sizeof *execution->drafts)) {
         execution->failure = MR_NO_MEMORY;
         return MR_ABI_TOO_MANY_MESSAGES;
     }
@@ -103,8 +103,9 @@ static uint32_t push(mr_execution *execution, uint32_t handle, const uint8_t *by
 
 /* How a message is sent off: where to, with which value and gas. */
 typedef struct send_terms {
-    const uint8_t *destination; /* DESTINATION_BYTES in the program's memory, or NULL: bad pointer */
-    const uint8_t *payload;     /* appended to the draft; borrowed from memory or the input */
+    const uint8_t
+        *destination;       /* DESTINATION_BYTES in the program's memory, or NULL: bad pointer */
+    const uint8_t *payload; /* appended to the draft; borrowed from memory or the input */
     uint32_t payload_bytes;
     uint64_t gas;
     bool has_gas;
@@ -243,8 +244,8 @@ static mr_host_action send_input(mr_execution *execution, mr_run *run, uint64_t 
         .has_gas = has_gas,
     };
     uint32_t handle = 0;
-    uint32_t code = terms.destination == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS
-                                                  : open_draft(execution, &handle);
+    uint32_t code =
+        terms.destination == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS : open_draft(execution, &handle);
     if (code == MR_ABI_OK)
         code = mr_abi_input_range(execution, (uint32_t)offset, (uint32_t)size);
     if (code == MR_ABI_OK && !mr_abi_charge(run, 0, schedule->send_byte, size))
@@ -290,9 +291,8 @@ MR_ABI_FUNCTION(gr_send_push)
     if (!mr_abi_answerable(run, args[3], 0))
         return mr_abi_unanswerable(execution);
     const uint8_t *bytes = mr_abi_bytes(run, args[1], (uint32_t)args[2]);
-    uint32_t code = bytes == NULL
-                        ? MR_ABI_ACCESS_OUT_OF_BOUNDS
-                        : push(execution, (uint32_t)args[0], bytes, (uint32_t)args[2]);
+    uint32_t code = bytes == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS
+                                  : push(execution, (uint32_t)args[0], bytes, (uint32_t)args[2]);
     if (execution->failure != MR_OK)
         return mr_abi_machine_failure(execution, execution->failure);
     return mr_abi_answer(execution, run, args[3], code, NULL, 0);

@@ -10,10 +10,10 @@
 typedef struct mr_account {
     mr_id id;
     mr_value balance;
-    mr_value before;          /* balance before the block, when dirty */
-    struct mr_account *next;  /* in its bucket */
+    mr_value before;         /* balance before the block, when dirty */
+    struct mr_account *next; /* in its bucket */
     struct mr_account *dirty_next;
-    bool dirty;               /* touched by the block */
+    bool dirty; /* touched by the block */
 } mr_account;
 
 typedef struct mr_accounts mr_accounts;

@@ -24,7 +24,6 @@ static mr_admission refuse(const context *at, mr_admission admission)
     return admission;
 }
 
-
 /* What the transaction costs beside value and gas limit, in value. */
 static mr_value fee_of(const mr_schedule *schedule, const mr_transaction *transaction)
 {
@@ -107,6 +106,8 @@ static mr_dispatch *prepare(const mr_block *block, size_t index, mr_arena *arena
     if (payload.size > 0)
         memcpy(bytes, payload.data, payload.size);
     *dispatch = (mr_dispatch){.message = message_of(transaction), .payer = &ids[0]};
+    if (!answers)
+        dispatch->message.transaction = (uint32_t)index;
     dispatch->message.source = &ids[0];
     dispatch->message.reply_to = answers ? &ids[1] : NULL;
     dispatch->message.payload = mr_span_of(bytes, payload.size);
@@ -117,9 +118,9 @@ enum { TRANSACTIONS_PER_TASK = 512 };
 
 /* What one task of the parallel part found. */
 typedef struct prepared {
-    uint64_t gas;    /* limits of all its transactions */
+    uint64_t gas; /* limits of all its transactions */
     mr_value value;
-    bool regular;    /* all of them send to programs that are in memory */
+    bool regular; /* all of them send to programs that are in memory */
 } prepared;
 
 typedef struct preparation {
@@ -351,8 +352,8 @@ static mr_status find_letter(const context *at, mr_id *program)
     memcpy(key, transaction->from.bytes, 32);
     memcpy(key + 32, transaction->to.bytes, 32);
     mr_buffer record = {0};
-    mr_status status = mr_store_get(at->engine->store, MR_TABLE_MAILBOX,
-                                    mr_span_of(key, sizeof key), &record);
+    mr_status status =
+        mr_store_get(at->engine->store, MR_TABLE_MAILBOX, mr_span_of(key, sizeof key), &record);
     if (status == MR_OK && record.size != sizeof *program)
         status = MR_CORRUPT;
     if (status == MR_OK)
@@ -497,16 +498,14 @@ static mr_status admit_each(mr_block *block)
             .index = i,
         };
         MR_TRY(admit(&at));
-        block->info.transactions_accepted +=
-            block->admitted[i].admission == MR_ADMISSION_ACCEPTED;
+        block->info.transactions_accepted += block->admitted[i].admission == MR_ADMISSION_ACCEPTED;
     }
     return MR_OK;
 }
 
 /* All transactions send, to programs there are, and nobody need pay: their messages stand where
  * they belong already. */
-static void admit_whole(mr_block *block, const prepared *tasks, size_t tasks_count,
-                        mr_value issued)
+static void admit_whole(mr_block *block, const prepared *tasks, size_t tasks_count, mr_value issued)
 {
     for (size_t i = 0; i < tasks_count; i++)
         block->gas_bought += tasks[i].gas;
@@ -528,8 +527,8 @@ static mr_status admit_all(mr_block *block)
     bool regular = !block->engine->accounts_on;
     mr_value issued = block->counters.issued;
     for (size_t i = 0; i < tasks_count; i++)
-        regular = regular && tasks[i].regular &&
-                  !__builtin_add_overflow(issued, tasks[i].value, &issued);
+        regular =
+            regular && tasks[i].regular && !__builtin_add_overflow(issued, tasks[i].value, &issued);
     if (!regular)
         return admit_each(block);
     admit_whole(block, tasks, tasks_count, issued);

@@ -174,8 +174,8 @@ static mr_status execute(mr_block *block, mr_error *error)
     for (uint32_t s = 0; s < engine->streams_count; s++)
         block->info.user_messages_count += engine->streams[s].users;
     /* Its pages come to be when somebody looks. */
-    if (MR_ROOM(block->user_places, block->user_places_capacity,
-                block->info.user_messages_count) != MR_OK)
+    if (MR_ROOM(block->user_places, block->user_places_capacity, block->info.user_messages_count) !=
+        MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
     MR_TRY(mr_block_seal(block, error));
     engine->statistics.commit_ns += mr_clock_ns() - ran;
@@ -230,10 +230,11 @@ mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
     if (engine->read_only)
         return MR_FAIL(error, MR_STATE, "the database was opened for reading only");
     if (engine->broken != MR_OK)
-        return MR_FAIL(error, engine->broken,
-                       "an earlier block could not be stored (%s); open the database again to go on "
-                       "from the last one that was",
-                       mr_status_text(engine->broken));
+        return MR_FAIL(
+            error, engine->broken,
+            "an earlier block could not be stored (%s); open the database again to go on "
+            "from the last one that was",
+            mr_status_text(engine->broken));
     if (transactions_count > UINT32_MAX)
         return MR_FAIL(error, MR_LIMIT, "a block takes at most %u transactions", UINT32_MAX);
     if (engine->height + 1 > UINT32_MAX)

@@ -107,8 +107,8 @@ static mr_status add_loaded_programs(walk *at, mr_error *error)
         mr_hash root;
         status = memory_root(program, &root);
         if (status == MR_OK && !mr_hash_equal(&root, &program->memory_root))
-            status = MR_FAIL(error, MR_CORRUPT,
-                             "a program's memory root is not that of its memory");
+            status =
+                MR_FAIL(error, MR_CORRUPT, "a program's memory root is not that of its memory");
     }
     mr_buffer_fini(&record);
     return status;
@@ -185,8 +185,7 @@ static mr_status add_queue(walk *at)
         const mr_dispatch *dispatch = &queued->dispatch;
         at->value += dispatch->message.value;
         if (at->engine->accounts_on)
-            at->value += (mr_value)dispatch->message.gas_limit *
-                         at->engine->schedule.value_per_gas;
+            at->value += (mr_value)dispatch->message.gas_limit * at->engine->schedule.value_per_gas;
         uint8_t key[8];
         mr_store_be64(key, queued->sequence);
         record.size = 0;

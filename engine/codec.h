@@ -45,16 +45,35 @@ static inline void mr_write_id(mr_writer *writer, const mr_id *id)
     mr_write_bytes(writer, id->bytes, sizeof id->bytes);
 }
 
+enum { MR_LEB_BYTES_MAX = 10 };
+
+/* mr_put_leb writes to memory that has room, and returns the end of what it wrote. */
+static inline uint8_t *mr_put_leb(uint8_t *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
 static inline void mr_write_leb(mr_writer *writer, uint64_t value)
 {
-    uint8_t bytes[10];
-    size_t size = 0;
-    do {
-        uint8_t low = (uint8_t)(value & 0x7f);
-        value >>= 7;
-        bytes[size++] = (uint8_t)(low | (value != 0 ? 0x80 : 0));
-    } while (value != 0);
-    mr_write_bytes(writer, bytes, size);
+    uint8_t bytes[MR_LEB_BYTES_MAX];
+    mr_write_bytes(writer, bytes, (size_t)(mr_put_leb(bytes, value) - bytes));
+}
+
+/* mr_writer_room makes room for `size` more bytes and returns where they begin; mr_writer_fill ends
+ * what was written there. NULL when memory runs out, or has run out before. */
+static inline uint8_t *mr_writer_room(mr_writer *writer, size_t size)
+{
+    if (!writer->failed && mr_buffer_reserve(writer->buffer, size) != MR_OK)
+        writer->failed = true;
+    return writer->failed ? NULL : writer->buffer->data + writer->buffer->size;
+}
+
+static inline void mr_writer_fill(mr_writer *writer, const uint8_t *end)
+{
+    writer->buffer->size = (size_t)(end - writer->buffer->data);
 }
 
 static inline void mr_write_span(mr_writer *writer, mr_span span)

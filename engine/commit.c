@@ -102,8 +102,8 @@ static mr_status write_codes(const mr_block *block, mr_batch *batch)
 {
     for (size_t i = 0; i < block->uploaded_count; i++) {
         const mr_module *module = block->uploaded[i];
-        MR_TRY(mr_batch_put(batch, MR_TABLE_CODE, mr_id_span(&module->id),
-                            block->uploaded_bytes[i]));
+        MR_TRY(
+            mr_batch_put(batch, MR_TABLE_CODE, mr_id_span(&module->id), block->uploaded_bytes[i]));
     }
     return MR_OK;
 }

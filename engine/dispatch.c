@@ -59,8 +59,7 @@ mr_status mr_queued_encode(const mr_queued *queued, mr_buffer *out)
     return writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
-mr_status mr_queued_decode(mr_span record, mr_queued **out, mr_id *destination,
-                           bool *from_program)
+mr_status mr_queued_decode(mr_span record, mr_queued **out, mr_id *destination, bool *from_program)
 {
     mr_reader reader = mr_reader_of(record);
     if (mr_read_u8(&reader) != RECORD_VERSION)

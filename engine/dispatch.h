@@ -17,7 +17,7 @@ typedef struct mr_user_entry {
     uint32_t nonce;             /* handle it was sent under; not of a reply */
     uint8_t code[4];            /* of a reply */
     bool is_reply;
-    bool replyable;             /* it was sent with gas, so the user may reply */
+    bool replyable; /* it was sent with gas, so the user may reply */
 } mr_user_entry;
 
 /* What few dispatches have. */
@@ -35,13 +35,13 @@ typedef struct mr_dispatch {
     /* The receipt, set when it is run. */
     const mr_id *program_id;
     uint64_t gas_burned;
-    mr_user_entry *users; /* messages to users, in order */
+    mr_user_entry *users;  /* messages to users, in order */
     const mr_notes *notes; /* or NULL */
     uint32_t sent;
-    uint8_t outcome;      /* mr_outcome */
-    bool automatic;       /* last of all it sent an automatic reply, empty, to its source, a user */
+    uint8_t outcome; /* mr_outcome */
+    bool automatic;  /* last of all it sent an automatic reply, empty, to its source, a user */
 
-    bool queued;          /* the head of an mr_queued */
+    bool queued; /* the head of an mr_queued */
 } mr_dispatch;
 
 /* A dispatch that waits for a later block. Its pointers to ids and payload lead into itself. */
@@ -55,7 +55,8 @@ typedef struct mr_queued {
 
 #define MR_SEQUENCE_NONE UINT64_MAX
 
-static_assert(offsetof(mr_queued, dispatch) == 0, "a queued dispatch is turned back into its whole");
+static_assert(offsetof(mr_queued, dispatch) == 0,
+              "a queued dispatch is turned back into its whole");
 
 /* mr_queued_of returns the whole of a dispatch that is queued. */
 static inline mr_queued *mr_queued_of(mr_dispatch *dispatch)
@@ -72,7 +73,6 @@ mr_status mr_queued_encode(const mr_queued *queued, mr_buffer *out);
 
 /* mr_queued_decode makes a dispatch whose programs the caller sets: program is that of
  * *destination, sender that of the source if *from_program. Errors: MR_CORRUPT; MR_NO_MEMORY. */
-mr_status mr_queued_decode(mr_span record, mr_queued **out, mr_id *destination,
-                           bool *from_program);
+mr_status mr_queued_decode(mr_span record, mr_queued **out, mr_id *destination, bool *from_program);
 
 #endif

@@ -32,8 +32,8 @@ static mr_status open_store(mr_engine *engine, const mr_engine_options *options,
     };
     MR_TRY(mr_store_open(&store_options, &engine->store, error));
     MR_TRY(mr_tree_open(engine->store, MR_TABLE_TREE, &engine->tree, error));
-    mr_status status = mr_codes_new(engine->store, MR_TABLE_CODE, &engine->rules, &engine->prices,
-                                    &engine->codes);
+    mr_status status =
+        mr_codes_new(engine->store, MR_TABLE_CODE, &engine->rules, &engine->prices, &engine->codes);
     if (status == MR_OK)
         status = mr_accounts_new(engine->store, MR_TABLE_ACCOUNT, &engine->accounts);
     engine->batch = mr_batch_new(engine->store);
@@ -51,13 +51,13 @@ static mr_status start_stream(mr_engine *engine, uint32_t s, mr_error *error)
     MR_TRY(mr_vm_worker_new(engine->vm, &stream->vm, error));
     stream->pool = mr_vm_worker_pool(stream->vm);
     stream->batch = mr_batch_new(engine->store);
-    if (stream->batch == NULL)
+    stream->dictionary = malloc(sizeof *stream->dictionary);
+    if (stream->batch == NULL || stream->dictionary == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory starting stream %u", s);
     return MR_OK;
 }
 
-static mr_status start_workers(mr_engine *engine, const mr_engine_options *options,
-                               mr_error *error)
+static mr_status start_workers(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     const mr_scheduler_options scheduler_options = {
         .streams = options->streams,
@@ -71,8 +71,7 @@ static mr_status start_workers(mr_engine *engine, const mr_engine_options *optio
         .functions = mr_abi_functions(),
         .tier = MR_TIER_INTERP,
         .instance_bytes_max = instance_bytes_max,
-        .live_bytes_max =
-            options->live_bytes_max != 0 ? options->live_bytes_max : default_budget(),
+        .live_bytes_max = options->live_bytes_max != 0 ? options->live_bytes_max : default_budget(),
     };
     MR_TRY(mr_vm_new(&vm_options, &engine->vm, error));
     const uint32_t count = mr_scheduler_streams(engine->scheduler);
@@ -129,8 +128,7 @@ static mr_status check_options(const mr_engine_options *options, mr_error *error
 static mr_status open_all(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     MR_TRY(check_options(options, error));
-    engine->schedule =
-        options->schedule != NULL ? *options->schedule : mr_schedule_default();
+    engine->schedule = options->schedule != NULL ? *options->schedule : mr_schedule_default();
     engine->accounts_on = options->accounts;
     engine->read_only = options->read_only;
     engine->keep_debug = options->keep_debug;
@@ -185,6 +183,7 @@ static void free_stream(mr_stream *stream)
     free(stream->dirty);
     free(stream->credits);
     mr_buffer_fini(&stream->scratch);
+    free(stream->dictionary);
     mr_batch_free(stream->batch);
     mr_vm_worker_free(stream->vm);
 }

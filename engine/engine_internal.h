@@ -15,6 +15,7 @@
 #include "engine/abi.h"
 #include "engine/accounts.h"
 #include "engine/codes.h"
+#include "engine/dictionary.h"
 #include "engine/dispatch.h"
 #include "engine/index.h"
 
@@ -63,21 +64,22 @@ typedef struct mr_stream {
     uint64_t gas_burned;
     uint64_t gas_refunded;
     uint64_t dispatches;
-    uint64_t users;          /* messages to users */
-    uint64_t letters;        /* of these, messages that may be answered */
-    mr_value value_left;     /* value that left to users */
+    uint64_t users;      /* messages to users */
+    uint64_t letters;    /* of these, messages that may be answered */
+    mr_value value_left; /* value that left to users */
     mr_batch *batch;
-    mr_buffer scratch;       /* records being encoded */
-    mr_status failure;       /* of the machine: the block cannot go on */
+    mr_buffer scratch;         /* records being encoded */
+    mr_dictionary *dictionary; /* of the chunk being encoded */
+    mr_status failure;         /* of the machine: the block cannot go on */
     struct mr_engine *engine;
     uint32_t number;
 } mr_stream;
 
 /* What the state holds beside the tables: one leaf of its own. */
 typedef struct mr_counters {
-    mr_value issued;          /* see mr_engine_info */
+    mr_value issued; /* see mr_engine_info */
     mr_value burned;
-    uint64_t queue_tail;      /* next sequence */
+    uint64_t queue_tail; /* next sequence */
     uint64_t programs_count;
     uint64_t codes_count;
     uint64_t accounts_count;
@@ -88,7 +90,7 @@ struct mr_engine {
     mr_module_rules rules;
     mr_code_prices prices;
     bool accounts_on, read_only, keep_debug, check;
-    mr_status broken;          /* why a block did not become durable: no more blocks then */
+    mr_status broken; /* why a block did not become durable: no more blocks then */
     mr_store *store;
     mr_tree *tree;
     mr_codes *codes;
@@ -99,20 +101,20 @@ struct mr_engine {
     mr_parallel parallel;
     mr_stream *streams;
     uint32_t streams_count;
-    mr_unit_pool *pool;        /* of the main thread */
-    mr_batch *batch;           /* of the main thread */
-    mr_queued **queue;         /* what earlier blocks left, in order */
+    mr_unit_pool *pool; /* of the main thread */
+    mr_batch *batch;    /* of the main thread */
+    mr_queued **queue;  /* what earlier blocks left, in order */
     size_t queue_count, queue_capacity;
     mr_counters counters;
     _Atomic uint64_t loaded_bytes; /* of programs in the index; workers add what they load */
     uint64_t loaded_bytes_max;
-    size_t sweep_at;           /* where in the index the next eviction looks first */
+    size_t sweep_at; /* where in the index the next eviction looks first */
     uint64_t height;
     mr_hash root;
-    uint64_t executions;       /* blocks executed since open, discarded ones too */
+    uint64_t executions; /* blocks executed since open, discarded ones too */
     mr_block *candidate;
-    pthread_mutex_t readers;   /* guards the filling of a block's user_places */
-    mr_block *spare;           /* the last freed handle, for its memory; or NULL */
+    pthread_mutex_t readers; /* guards the filling of a block's user_places */
+    mr_block *spare;         /* the last freed handle, for its memory; or NULL */
     mr_statistics statistics;
 };
 
@@ -160,40 +162,40 @@ typedef struct mr_transactions_chunk {
 } mr_transactions_chunk;
 
 struct mr_block {
-    mr_engine *engine;         /* NULL once committed and the engine gone its way */
+    mr_engine *engine; /* NULL once committed and the engine gone its way */
     bool committed;
-    uint64_t execution;        /* engine->executions when this one ran: never 0 */
+    uint64_t execution; /* engine->executions when this one ran: never 0 */
     mr_block_params params;
     mr_environment environment;
     mr_block_info info;
-    mr_counters counters;      /* of the state after the block */
+    mr_counters counters; /* of the state after the block */
     mr_hash root;
 
     const mr_transaction *transactions; /* the caller's; only while executing */
     mr_transactions_chunk *chunks;      /* their stored form */
     size_t chunks_count, chunks_capacity;
-    mr_admitted *admitted;     /* of each transaction, what became of it */
+    mr_admitted *admitted; /* of each transaction, what became of it */
     size_t admitted_capacity;
 
-    mr_arena *arenas;          /* streams_count + 1; the last is the main thread's */
-    mr_arena *arena;           /* the main thread's */
+    mr_arena *arenas; /* streams_count + 1; the last is the main thread's */
+    mr_arena *arena;  /* the main thread's */
 
     /* The queue while running. */
-    mr_item *pending;          /* to be admitted, in order, beginning at pending_at */
+    mr_item *pending; /* to be admitted, in order, beginning at pending_at */
     size_t pending_count, pending_at, pending_capacity;
-    mr_item *chosen;           /* the current round's input when it is not an output as it stands */
+    mr_item *chosen; /* the current round's input when it is not an output as it stands */
     size_t chosen_capacity;
-    unsigned clean_rounds;     /* rounds since something was left pending */
-    mr_queued **remainder;     /* queue after the block, in order; once it is committed, what of the
-                                * queue before it has gone, kept for receipts */
+    unsigned clean_rounds; /* rounds since something was left pending */
+    mr_queued **remainder; /* queue after the block, in order; once it is committed, what of the
+                            * queue before it has gone, kept for receipts */
     size_t remainder_count, remainder_capacity;
-    uint64_t gas_left;         /* of the block's limit */
-    uint64_t gas_bought;       /* by accepted transactions */
-    uint64_t gas_burned_seen;  /* by streams, as of the last next() */
+    uint64_t gas_left;        /* of the block's limit */
+    uint64_t gas_bought;      /* by accepted transactions */
+    uint64_t gas_burned_seen; /* by streams, as of the last next() */
 
     mr_round_receipts *rounds;
     size_t rounds_count, rounds_capacity;
-    mr_user_place *user_places;      /* of all messages to users, filled when first asked for */
+    mr_user_place *user_places; /* of all messages to users, filled when first asked for */
     size_t user_places_capacity;
     _Atomic bool user_places_filled; /* written under the engine's `readers` */
 
@@ -201,15 +203,15 @@ struct mr_block {
     mr_program **created;
     size_t created_count, created_capacity;
     mr_module **uploaded;
-    mr_span *uploaded_bytes;   /* as uploaded, of each; in the arena */
+    mr_span *uploaded_bytes; /* as uploaded, of each; in the arena */
     size_t uploaded_count, uploaded_capacity, uploaded_bytes_capacity;
     mr_letter *letters;
     size_t letters_count, letters_capacity;
-    mr_program **dirty;        /* all programs the block touched, created ones too */
+    mr_program **dirty; /* all programs the block touched, created ones too */
     size_t dirty_count, dirty_capacity;
-    mr_sealed *sealed;         /* of each of these */
+    mr_sealed *sealed; /* of each of these */
     size_t sealed_capacity;
-    mr_tree_change *changes;   /* of the state tree */
+    mr_tree_change *changes; /* of the state tree */
     size_t changes_count, changes_capacity;
     mr_status failure;
 };
@@ -233,8 +235,6 @@ mr_status mr_block_admit(mr_block *block, mr_error *error);
 /* mr_user_next steps to the next message to a user that `place->dispatch` sent, beginning with an
  * entry of NULL and `first` true. False at the end. */
 bool mr_user_next(mr_user_place *place, bool first);
-/* mr_user_count returns how many messages to users a dispatch sent. */
-uint64_t mr_user_count(const mr_dispatch *dispatch);
 /* mr_user_message_of computes the message in full. */
 mr_user_message mr_user_message_of(const mr_user_place *place);
 

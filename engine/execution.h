@@ -18,7 +18,10 @@ typedef struct mr_message {
     mr_span payload;
     const mr_id *source;
     const mr_id *reply_to; /* REPLY: the message it answers */
-    uint8_t code[4];       /* REPLY: Gear's reply code */
+    union {
+        uint8_t code[4];      /* REPLY: Gear's reply code */
+        uint32_t transaction; /* others, when a transaction of this block sent it: its number */
+    };
     mr_kind kind;
 } mr_message;
 
@@ -33,14 +36,14 @@ typedef struct mr_environment {
 
 /* A message or reply being composed. */
 typedef struct mr_draft {
-    mr_id id;            /* when committed; not of a reply */
-    mr_id to;            /* not of a reply */
+    mr_id id; /* when committed; not of a reply */
+    mr_id to; /* not of a reply */
     mr_value value;
-    uint64_t gas;        /* explicit limit when has_gas; else set aside as a floor */
-    uint8_t *payload;    /* in the arena */
+    uint64_t gas;     /* explicit limit when has_gas; else set aside as a floor */
+    uint8_t *payload; /* in the arena */
     uint32_t payload_bytes;
     uint32_t payload_capacity;
-    uint32_t nonce;      /* position among all drafts: the send handle, and part of the id */
+    uint32_t nonce; /* position among all drafts: the send handle, and part of the id */
     bool has_gas;
     bool committed;
 } mr_draft;
@@ -67,24 +70,24 @@ typedef struct mr_execution {
     const mr_environment *environment;
     const mr_message *message;
     const mr_id *program;
-    mr_value balance;      /* of the program, the message's value included */
-    mr_pages *heap;        /* pages the program has allocated; only what is known of gaps changes */
-    mr_arena *arena;       /* what outlives the run: payloads, texts */
+    mr_value balance; /* of the program, the message's value included */
+    mr_pages *heap;   /* pages the program has allocated; only what is known of gaps changes */
+    mr_arena *arena;  /* what outlives the run: payloads, texts */
 
     /* Results. */
     mr_outcome outcome;
-    uint8_t error[4];      /* reply code of a failure */
-    uint64_t gas_left;     /* to be shared among what it sends, or returned; the explicit limits of
-                            * committed drafts are not part of it, the floors of others are */
-    mr_draft *drafts;      /* all handles made, in order */
+    uint8_t error[4];  /* reply code of a failure */
+    uint64_t gas_left; /* to be shared among what it sends, or returned; the explicit limits of
+                        * committed drafts are not part of it, the floors of others are */
+    mr_draft *drafts;  /* all handles made, in order */
     uint32_t drafts_count;
-    uint32_t *committed;   /* indices of committed drafts, in the order of their commits */
+    uint32_t *committed; /* indices of committed drafts, in the order of their commits */
     uint32_t committed_count;
-    mr_draft reply;        /* when reply.committed */
+    mr_draft reply; /* when reply.committed */
     bool exited;
     mr_id inheritor;
-    mr_span text;          /* panic payload, or a sentence about the trap */
-    bool heap_changed;     /* then `heap_new` replaces the heap */
+    mr_span text;      /* panic payload, or a sentence about the trap */
+    bool heap_changed; /* then `heap_new` replaces the heap */
     mr_pages heap_new;
     mr_debug_text *debug_first, *debug_last;
 
@@ -93,9 +96,9 @@ typedef struct mr_execution {
     uint64_t set_aside;    /* explicit limits and floors taken from the gas counter */
     uint64_t explicit_gas; /* of these, explicit limits */
     uint64_t outgoing_bytes;
-    mr_value spent;        /* value of committed drafts and reply */
+    mr_value spent; /* value of committed drafts and reply */
     mr_ending ending;
-    mr_status failure;     /* of the machine: the block cannot go on */
+    mr_status failure; /* of the machine: the block cannot go on */
 } mr_execution;
 
 /* mr_execution_run runs `entry` of the memory's code with the message's gas limit, which the caller

@@ -12,8 +12,8 @@ mr_id mr_id_blake2b(const mr_span *spans, size_t count)
 {
     mr_id id;
     if (count == 1) {
-        int failed = crypto_generichash(id.bytes, sizeof id.bytes, spans[0].data, spans[0].size,
-                                        NULL, 0);
+        int failed =
+            crypto_generichash(id.bytes, sizeof id.bytes, spans[0].data, spans[0].size, NULL, 0);
         MR_ASSERT(failed == 0);
         return id;
     }

@@ -13,8 +13,8 @@ mr_id mr_id_blake2b(const mr_span *spans, size_t count);
 
 mr_id mr_id_of_user_message(uint32_t height, const mr_id *user, uint64_t nonce);
 
-/* mr_id_of_user_messages computes eight of them at a time: those of `users` with nonces first_nonce,
- * first_nonce + 1 ... */
+/* mr_id_of_user_messages computes eight of them at a time: those of `users` with nonces
+ * first_nonce, first_nonce + 1 ... */
 enum { MR_IDS_AT_ONCE = 8 };
 void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_ONCE],
                             uint64_t first_nonce, mr_id *const out[MR_IDS_AT_ONCE]);

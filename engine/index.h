@@ -14,8 +14,8 @@
 
 typedef struct mr_index {
     struct mr_program *_Atomic *slots;
-    size_t capacity;       /* a power of two, or 0 */
-    _Atomic size_t count;  /* programs in the table */
+    size_t capacity;      /* a power of two, or 0 */
+    _Atomic size_t count; /* programs in the table */
 } mr_index;
 
 /* mr_index_reserve makes room for `programs_count` in all. Errors: MR_NO_MEMORY, unchanged. */

@@ -82,22 +82,22 @@ typedef struct mr_balance {
 typedef enum mr_engine_tier { MR_ENGINE_INTERP } mr_engine_tier;
 
 typedef struct mr_engine_options {
-    const char *path;    /* directory of the database; NULL keeps the state in memory */
-    bool create;         /* make the database when there is none */
-    bool read_only;      /* queries only */
-    uint32_t streams;    /* worker threads; 0 is one per core */
-    bool no_pin;         /* leave the workers where the system puts them */
+    const char *path; /* directory of the database; NULL keeps the state in memory */
+    bool create;      /* make the database when there is none */
+    bool read_only;   /* queries only */
+    uint32_t streams; /* worker threads; 0 is one per core */
+    bool no_pin;      /* leave the workers where the system puts them */
     mr_engine_tier tier;
-    bool keep_debug;     /* keep what programs print with gr_debug, see mr_block_debug */
-    bool check;          /* after every block, check conservation of gas and value and that
-                          * the root equals that of the state rebuilt from nothing: slow, for tests */
-    uint64_t live_bytes_max;   /* memory that warm programs run on; 0 is a quarter of the machine's */
+    bool keep_debug;         /* keep what programs print with gr_debug, see mr_block_debug */
+    bool check;              /* after every block, check conservation of gas and value and that
+                              * the root equals that of the state rebuilt from nothing: slow, for tests */
+    uint64_t live_bytes_max; /* memory that warm programs run on; 0 is a quarter of the machine's */
     uint64_t loaded_bytes_max; /* programs kept loaded; 0 is a quarter of the machine's. Those not
                                 * used for longest are read from the database when next needed */
     /* Only for a new database; of an existing one they must match or be left zero. */
-    const mr_schedule *schedule;     /* NULL: the default */
-    bool accounts;                   /* balances are kept and checked */
-    const mr_balance *genesis;       /* initial balances; needs `accounts` */
+    const mr_schedule *schedule; /* NULL: the default */
+    bool accounts;               /* balances are kept and checked */
+    const mr_balance *genesis;   /* initial balances; needs `accounts` */
     size_t genesis_count;
 } mr_engine_options;
 
@@ -106,8 +106,7 @@ typedef struct mr_engine_options {
  *          database was made with other prices; MR_INVALID; MR_NO_MEMORY. The text says which
  *          file and what to do.
  * Owns:    the caller closes *out. Strings and arrays of `options` are not kept. */
-MR_API mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out,
-                                mr_error *error);
+MR_API mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out, mr_error *error);
 
 /* mr_engine_close waits for committed blocks to be durable, stops the workers and frees. Accepts
  * NULL. A block neither committed nor discarded is discarded.
@@ -118,16 +117,16 @@ MR_API mr_status mr_engine_close(mr_engine *engine, mr_error *error);
 /* ---- Transactions ---- */
 
 typedef enum mr_transaction_kind {
-    MR_TRANSACTION_UPLOAD,   /* payload: a module; its code id is the result */
-    MR_TRANSACTION_CREATE,   /* to: a code id; salt; payload, gas_limit, value of the init message */
-    MR_TRANSACTION_SEND,     /* to: a program */
-    MR_TRANSACTION_REPLY,    /* to: id of a message that `from` received and may reply to */
+    MR_TRANSACTION_UPLOAD, /* payload: a module; its code id is the result */
+    MR_TRANSACTION_CREATE, /* to: a code id; salt; payload, gas_limit, value of the init message */
+    MR_TRANSACTION_SEND,   /* to: a program */
+    MR_TRANSACTION_REPLY,  /* to: id of a message that `from` received and may reply to */
     MR_TRANSACTION_TRANSFER, /* to: an account; value */
 } mr_transaction_kind;
 
 typedef struct mr_transaction {
     mr_transaction_kind kind;
-    mr_id from;         /* who pays: value + gas_limit * value_per_gas + posting fee */
+    mr_id from; /* who pays: value + gas_limit * value_per_gas + posting fee */
     mr_id to;
     mr_span payload;
     mr_span salt;       /* CREATE only */
@@ -166,10 +165,11 @@ typedef struct mr_transaction_result {
 /* ---- Blocks ---- */
 
 typedef struct mr_block_params {
-    uint64_t timestamp_ms; /* what programs see as time; not below the parent's is the caller's care */
-    uint64_t gas_limit;    /* gas that may be burned; 0 is no limit */
-    mr_id author;          /* receives the reward; all zero: nobody, the reward is burned */
-    mr_id random;          /* the randomness programs draw from */
+    uint64_t
+        timestamp_ms;   /* what programs see as time; not below the parent's is the caller's care */
+    uint64_t gas_limit; /* gas that may be burned; 0 is no limit */
+    mr_id author;       /* receives the reward; all zero: nobody, the reward is burned */
+    mr_id random;       /* the randomness programs draw from */
 } mr_block_params;
 
 /* How a dispatch ended. X(code, name in scenarios and JSON) */
@@ -202,7 +202,7 @@ MR_API const char *mr_kind_name(mr_kind kind); /* "init", "handle", "reply", "va
 typedef struct mr_receipt {
     mr_id message;
     mr_id source;
-    mr_id program;       /* the destination */
+    mr_id program; /* the destination */
     mr_kind kind;
     mr_outcome outcome;
     uint64_t gas_limit;
@@ -214,12 +214,12 @@ typedef struct mr_receipt {
 /* A message that left the engine for a user. Spans live as long as the block. */
 typedef struct mr_user_message {
     mr_id id;
-    mr_id from;          /* program */
-    mr_id to;            /* user */
+    mr_id from; /* program */
+    mr_id to;   /* user */
     bool is_reply;
-    mr_id reply_to;      /* when a reply */
-    uint8_t code[4];     /* reply code, when a reply */
-    mr_value value;      /* already credited */
+    mr_id reply_to;  /* when a reply */
+    uint8_t code[4]; /* reply code, when a reply */
+    mr_value value;  /* already credited */
     mr_span payload;
 } mr_user_message;
 
@@ -233,16 +233,16 @@ MR_API mr_status mr_block_execute(mr_engine *engine, const mr_block_params *para
                                   mr_block **out, mr_error *error);
 
 typedef struct mr_block_info {
-    uint64_t height;          /* 1 for the first block */
-    mr_id root;               /* of the state after it */
-    uint64_t gas_burned;      /* by dispatches */
+    uint64_t height;     /* 1 for the first block */
+    mr_id root;          /* of the state after it */
+    uint64_t gas_burned; /* by dispatches */
     uint64_t rounds;
     uint64_t receipts_count;
     uint64_t user_messages_count;
     uint64_t transactions_count;
     uint64_t transactions_accepted;
-    uint64_t queue_count;     /* messages left for later blocks */
-    mr_value reward;          /* of the author: gas burned and posting fees, in value */
+    uint64_t queue_count; /* messages left for later blocks */
+    mr_value reward;      /* of the author: gas burned and posting fees, in value */
 } mr_block_info;
 
 MR_API void mr_block_info_get(const mr_block *block, mr_block_info *out);
@@ -271,8 +271,8 @@ MR_API bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out
 typedef enum mr_durability { MR_COMMIT_WAIT, MR_COMMIT_PIPELINED } mr_durability;
 MR_API mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *error);
 
-/* mr_block_discard puts the engine back to its last committed block and frees the handle. Also frees
- * a block whose commit failed. Accepts NULL. */
+/* mr_block_discard puts the engine back to its last committed block and frees the handle. Also
+ * frees a block whose commit failed. Accepts NULL. */
 MR_API void mr_block_discard(mr_block *block);
 
 /* mr_block_free frees the handle of a committed block. Accepts NULL. */
@@ -315,11 +315,11 @@ typedef struct mr_program_info {
     mr_id id;
     mr_id code;
     mr_program_status status;
-    mr_id inheritor;    /* when exited */
+    mr_id inheritor; /* when exited */
     mr_value balance;
-    uint32_t pages;     /* of 64 KiB, static ones included */
-    uint32_t units;     /* 256-byte units that differ from the code's initial memory */
-    mr_id memory_root;  /* commitment to these units */
+    uint32_t pages;    /* of 64 KiB, static ones included */
+    uint32_t units;    /* 256-byte units that differ from the code's initial memory */
+    mr_id memory_root; /* commitment to these units */
 } mr_program_info;
 
 /* Errors of queries: MR_NOT_FOUND; MR_STATE a candidate exists; MR_IO; MR_CORRUPT; MR_NO_MEMORY. */
@@ -385,13 +385,13 @@ MR_API mr_status mr_module_check(const mr_schedule *schedule, mr_span module, mr
 /* ---- Counters, summed over all blocks since open ---- */
 typedef struct mr_statistics {
     uint64_t admit_ns, partition_ns, run_ns, merge_ns, commit_ns; /* wall time of the phases */
-    uint64_t serial_ns;       /* part of the rounds in which one worker works alone */
-    uint64_t rounds_ns;       /* wall time of the rounds */
-    uint64_t call_ns;         /* inside programs, host functions included, all workers; 0 unless
-                               * mr_engine_set_timing */
+    uint64_t serial_ns; /* part of the rounds in which one worker works alone */
+    uint64_t rounds_ns; /* wall time of the rounds */
+    uint64_t call_ns;   /* inside programs, host functions included, all workers; 0 unless
+                         * mr_engine_set_timing */
     uint64_t rounds;
     uint64_t dispatches;
-    uint64_t bytes_written;   /* keys and values handed to the database */
+    uint64_t bytes_written; /* keys and values handed to the database */
     uint64_t units_committed, units_rolled_back;
     uint64_t lanes_stolen;
     uint64_t memories_live;   /* programs made live (image copied in) */

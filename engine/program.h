@@ -13,20 +13,20 @@
 
 /* What a program was before the block first touched it. */
 typedef struct mr_program_undo {
-    mr_id id;             /* never changes; here for receipts, which outlive the program */
+    mr_id id; /* never changes; here for receipts, which outlive the program */
     mr_value balance;
-    mr_pages heap;        /* owned, when heap_saved */
+    mr_pages heap; /* owned, when heap_saved */
     mr_hash memory_root;
     mr_program_status status;
     bool heap_saved;
-    bool created;         /* it did not exist */
+    bool created; /* it did not exist */
 } mr_program_undo;
 
 typedef struct mr_program {
     mr_lane lane; /* first: the scheduler hands it back */
     mr_id id;
     mr_memory memory;
-    mr_module *module;     /* counted by nobody: modules live as long as the engine */
+    mr_module *module; /* counted by nobody: modules live as long as the engine */
     mr_value balance;
     mr_pages heap;
     mr_id *inheritor;      /* owned; set when exited */
@@ -37,7 +37,7 @@ typedef struct mr_program {
     uint64_t loaded_bytes; /* what the engine's budget counts it for */
     uint64_t closed_in;    /* execution number of the block that closed it; 0 never */
     mr_program_status status;
-    bool memory_loaded;    /* units have been read from the store */
+    bool memory_loaded; /* units have been read from the store */
 } mr_program;
 
 static_assert(offsetof(mr_program, lane) == 0, "a lane is turned back into its program");

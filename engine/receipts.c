@@ -15,11 +15,18 @@ enum {
     FORMAT_VERSION = 1,
     CHUNK_RECEIPTS = 4096,
     CHUNK_KEY_BYTES = 12,
-    DICTIONARY_SLOTS = 4 * CHUNK_RECEIPTS, /* a power of two */
-    DICTIONARY_MAX = DICTIONARY_SLOTS / 2, /* ids remembered; later new ones are written out */
-    USER_REPLY = 1,      /* flags of a message to a user */
-    USER_AUTOMATIC = 2,  /* reply code all zero */
-    USER_TO_SOURCE = 4,  /* destination is the dispatch's source */
+
+    /* Bits of a receipt's first byte. */
+    KIND_MASK = 3,
+    OUTCOME_SHIFT = 2,
+    OUTCOME_MASK = 15,
+    FROM_TRANSACTION = 0x40, /* the message's id follows from the transaction's number */
+    HAS_MORE = 0x80,         /* a text or messages to users follow */
+
+    /* Flags of a message to a user. */
+    USER_REPLY = 1,
+    USER_CODE_ZERO = 2, /* reply code all zero */
+    USER_TO_SOURCE = 4, /* destination is the dispatch's source */
 };
 
 static void chunk_key(uint64_t height, uint32_t chunk, uint8_t out[CHUNK_KEY_BYTES])
@@ -30,85 +37,95 @@ static void chunk_key(uint64_t height, uint32_t chunk, uint8_t out[CHUNK_KEY_BYT
 
 /* ---- Writing ---- */
 
-/* Ids already written in this chunk. */
-typedef struct dictionary {
-    const mr_id *ids[DICTIONARY_MAX];
-    uint16_t slots[DICTIONARY_SLOTS]; /* number + 1; 0 is empty */
-    uint32_t count;
-} dictionary;
+/* A chunk being written. */
+typedef struct writing {
+    mr_writer writer;
+    mr_dictionary *known;
+    uint32_t transaction; /* the next receipt's, as a rule */
+} writing;
 
-/* Writes an id: its number + 1, or 0 and the id itself. */
-static void write_id(mr_writer *writer, dictionary *known, const mr_id *id)
+static void write_id(writing *to, const mr_id *id)
 {
-    uint32_t slot = (uint32_t)(mr_id_bucket(id) >> 32) & (DICTIONARY_SLOTS - 1);
-    for (; known->slots[slot] != 0; slot = (slot + 1) & (DICTIONARY_SLOTS - 1)) {
-        const uint32_t number = known->slots[slot] - 1u;
-        if (mr_id_equal(known->ids[number], id)) {
-            mr_write_leb(writer, number + 1);
-            return;
-        }
-    }
-    mr_write_u8(writer, 0);
-    mr_write_id(writer, id);
-    if (known->count == DICTIONARY_MAX)
-        return;
-    known->ids[known->count++] = id;
-    known->slots[slot] = (uint16_t)known->count;
+    uint8_t *at = mr_writer_room(&to->writer, MR_DICTIONARY_ID_BYTES_MAX);
+    if (at != NULL)
+        mr_writer_fill(&to->writer, mr_dictionary_put(to->known, at, id));
 }
 
-static void write_user_message(mr_writer *writer, dictionary *known, const mr_dispatch *dispatch,
-                               const mr_user_entry *entry)
+static void write_user_message(writing *to, const mr_dispatch *dispatch, const mr_user_entry *entry)
 {
-    static const uint8_t automatic[4];
-    const bool is_automatic = memcmp(entry->code, automatic, sizeof automatic) == 0;
+    mr_writer *writer = &to->writer;
+    static const uint8_t zero[4];
+    const bool code_zero = memcmp(entry->code, zero, sizeof zero) == 0;
     const bool to_source = mr_id_equal(&entry->to, dispatch->message.source);
     uint8_t flags = 0;
     if (entry->is_reply)
-        flags = (uint8_t)(USER_REPLY | (is_automatic ? USER_AUTOMATIC : 0));
+        flags = (uint8_t)(USER_REPLY | (code_zero ? USER_CODE_ZERO : 0));
     mr_write_u8(writer, (uint8_t)(flags | (to_source ? USER_TO_SOURCE : 0)));
     if (!entry->is_reply)
         mr_write_leb(writer, entry->nonce);
-    else if (!is_automatic)
+    else if (!code_zero)
         mr_write_bytes(writer, entry->code, sizeof entry->code);
     if (!to_source)
-        write_id(writer, known, &entry->to);
+        write_id(to, &entry->to);
     mr_write_leb(writer, (uint64_t)entry->value);
     mr_write_leb(writer, (uint64_t)(entry->value >> 64));
     mr_write_span(writer, entry->payload);
 }
 
-static void write_receipt(mr_writer *writer, dictionary *known, const mr_dispatch *dispatch)
+static void write_more(writing *to, const mr_dispatch *dispatch)
 {
-    const mr_message *message = &dispatch->message;
-    mr_write_u8(writer, (uint8_t)((uint8_t)message->kind | dispatch->outcome << 2));
-    mr_write_id(writer, &message->id);
-    write_id(writer, known, message->source);
-    write_id(writer, known, dispatch->program_id);
-    mr_write_leb(writer, message->gas_limit);
-    mr_write_leb(writer, dispatch->gas_burned);
-    mr_write_leb(writer, dispatch->sent);
-    mr_write_span(writer, dispatch->notes != NULL ? dispatch->notes->text : (mr_span){0});
-    mr_write_leb(writer, mr_user_count(dispatch));
+    mr_write_span(&to->writer, dispatch->notes != NULL ? dispatch->notes->text : (mr_span){0});
+    uint64_t count = 0;
     for (const mr_user_entry *user = dispatch->users; user != NULL; user = user->next)
-        write_user_message(writer, known, dispatch, user);
-    if (dispatch->automatic) {
-        mr_write_u8(writer, USER_REPLY | USER_AUTOMATIC | USER_TO_SOURCE);
-        mr_write_u8(writer, 0); /* value, and its upper half */
-        mr_write_u8(writer, 0);
-        mr_write_u8(writer, 0); /* payload */
+        count++;
+    mr_write_leb(&to->writer, count);
+    for (const mr_user_entry *user = dispatch->users; user != NULL; user = user->next)
+        write_user_message(to, dispatch, user);
+}
+
+/* Whether the message's id can be computed from where the transaction stands in the block. */
+static bool is_from_transaction(const mr_dispatch *dispatch)
+{
+    return dispatch->sender == NULL && !dispatch->queued && dispatch->message.kind != MR_KIND_REPLY;
+}
+
+static void write_receipt(writing *to, const mr_dispatch *dispatch)
+{
+    enum { BYTES_MAX = 1 + 3 * MR_DICTIONARY_ID_BYTES_MAX + 3 * MR_LEB_BYTES_MAX };
+    const mr_message *message = &dispatch->message;
+    const bool more =
+        dispatch->users != NULL || (dispatch->notes != NULL && dispatch->notes->text.size > 0);
+    const bool from_transaction = is_from_transaction(dispatch);
+    uint8_t *at = mr_writer_room(&to->writer, BYTES_MAX);
+    if (at == NULL)
+        return;
+    *at++ = (uint8_t)((unsigned)message->kind | (unsigned)dispatch->outcome << OUTCOME_SHIFT |
+                      (from_transaction ? FROM_TRANSACTION : 0u) | (more ? HAS_MORE : 0u));
+    if (from_transaction) {
+        at = mr_put_leb(at, message->transaction - to->transaction);
+        to->transaction = message->transaction + 1;
+    } else {
+        memcpy(at, message->id.bytes, sizeof message->id.bytes);
+        at += sizeof message->id.bytes;
     }
+    at = mr_dictionary_put(to->known, at, message->source);
+    at = mr_dictionary_put(to->known, at, dispatch->program_id);
+    at = mr_put_leb(at, message->gas_limit);
+    at = mr_put_leb(at, dispatch->gas_burned);
+    at = mr_put_leb(at, (uint64_t)dispatch->sent << 1 | dispatch->automatic);
+    mr_writer_fill(&to->writer, at);
+    if (more)
+        write_more(to, dispatch);
 }
 
 /* Fills `record` with the receipts from number `first` on. */
-static mr_status encode_chunk(const mr_block *block, uint64_t first, dictionary *known,
+static mr_status encode_chunk(const mr_block *block, uint64_t first, mr_dictionary *known,
                               mr_buffer *record)
 {
     record->size = 0;
-    memset(known->slots, 0, sizeof known->slots);
-    known->count = 0;
-    MR_TRY(mr_buffer_reserve(record, (size_t)CHUNK_RECEIPTS * 64));
-    mr_writer writer = {.buffer = record};
-    mr_write_u8(&writer, FORMAT_VERSION);
+    mr_dictionary_clear(known);
+    writing to = {.writer = {.buffer = record}, .known = known};
+    mr_write_u8(&to.writer, FORMAT_VERSION);
     uint64_t end = first + CHUNK_RECEIPTS;
     if (end > block->info.receipts_count)
         end = block->info.receipts_count;
@@ -122,9 +139,9 @@ static mr_status encode_chunk(const mr_block *block, uint64_t first, dictionary 
             for (size_t line = 0; line < sizeof **dispatch; line += 64)
                 __builtin_prefetch((const uint8_t *)dispatch[AHEAD] + line);
         }
-        write_receipt(&writer, known, *dispatch);
+        write_receipt(&to, *dispatch);
     }
-    return writer.failed ? MR_NO_MEMORY : MR_OK;
+    return to.writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
 static void write_chunk(void *arg, size_t task, uint32_t worker)
@@ -134,13 +151,10 @@ static void write_chunk(void *arg, size_t task, uint32_t worker)
     mr_buffer *record = &stream->scratch;
     uint8_t key[CHUNK_KEY_BYTES];
     chunk_key(block->info.height, (uint32_t)task, key);
-    dictionary *known = malloc(sizeof *known);
-    mr_status status = known == NULL ? MR_NO_MEMORY
-                                     : encode_chunk(block, task * CHUNK_RECEIPTS, known, record);
+    mr_status status = encode_chunk(block, task * CHUNK_RECEIPTS, stream->dictionary, record);
     if (status == MR_OK)
         status = mr_batch_put(stream->batch, MR_TABLE_RECEIPT, mr_span_of(key, sizeof key),
                               mr_buffer_span(record));
-    free(known);
     if (status != MR_OK && stream->failure == MR_OK)
         stream->failure = status;
 }
@@ -170,23 +184,14 @@ struct mr_stored_receipts {
 
 typedef struct reading {
     mr_reader reader;
-    mr_id known[DICTIONARY_MAX];
-    uint32_t known_count;
+    uint64_t height;
+    uint32_t transaction;
+    mr_dictionary_reader known;
 } reading;
 
 static mr_id read_id(reading *from)
 {
-    uint64_t number = mr_read_leb(&from->reader);
-    if (number > from->known_count) {
-        from->reader.failed = true;
-        return (mr_id){0};
-    }
-    if (number > 0)
-        return from->known[number - 1];
-    const mr_id id = mr_read_id(&from->reader);
-    if (from->known_count < DICTIONARY_MAX)
-        from->known[from->known_count++] = id;
-    return id;
+    return mr_dictionary_read(&from->known, &from->reader);
 }
 
 static mr_user_message read_user_message(reading *from, const mr_receipt *receipt)
@@ -199,7 +204,7 @@ static mr_user_message read_user_message(reading *from, const mr_receipt *receip
     } else {
         message.id = mr_id_of_reply(&receipt->message);
         message.reply_to = receipt->message;
-        if ((flags & USER_AUTOMATIC) == 0)
+        if ((flags & USER_CODE_ZERO) == 0)
             mr_read_bytes(&from->reader, message.code, sizeof message.code);
     }
     if ((flags & USER_TO_SOURCE) == 0)
@@ -210,26 +215,64 @@ static mr_user_message read_user_message(reading *from, const mr_receipt *receip
     return message;
 }
 
+static mr_user_message automatic_reply(const mr_receipt *receipt)
+{
+    return (mr_user_message){
+        .id = mr_id_of_reply(&receipt->message),
+        .from = receipt->program,
+        .to = receipt->source,
+        .is_reply = true,
+        .reply_to = receipt->message,
+    };
+}
+
+static mr_status take_user_message(mr_stored_receipts *to, const mr_user_message *message)
+{
+    if (to->user_messages_read == to->user_messages_count)
+        return MR_CORRUPT;
+    to->user_messages[to->user_messages_read++] = *message;
+    return MR_OK;
+}
+
+/* The text and messages to users of a receipt. */
+static mr_status read_more(reading *from, mr_receipt *receipt, mr_stored_receipts *to)
+{
+    receipt->text = mr_read_span(&from->reader);
+    uint64_t users = mr_read_leb(&from->reader);
+    for (; users > 0 && !from->reader.failed; users--) {
+        const mr_user_message message = read_user_message(from, receipt);
+        MR_TRY(take_user_message(to, &message));
+    }
+    return MR_OK;
+}
+
 static mr_status read_receipt(reading *from, mr_stored_receipts *to)
 {
     if (to->receipts_read == to->receipts_count)
         return MR_CORRUPT;
     mr_receipt *receipt = &to->receipts[to->receipts_read++];
     const uint8_t head = mr_read_u8(&from->reader);
-    receipt->kind = (mr_kind)(head & 3);
-    receipt->outcome = (mr_outcome)(head >> 2);
-    receipt->message = mr_read_id(&from->reader);
+    receipt->kind = (mr_kind)(head & KIND_MASK);
+    receipt->outcome = (mr_outcome)(head >> OUTCOME_SHIFT & OUTCOME_MASK);
+    const bool from_transaction = (head & FROM_TRANSACTION) != 0;
+    if (from_transaction)
+        from->transaction += (uint32_t)mr_read_leb(&from->reader);
+    else
+        receipt->message = mr_read_id(&from->reader);
     receipt->source = read_id(from);
     receipt->program = read_id(from);
     receipt->gas_limit = mr_read_leb(&from->reader);
     receipt->gas_burned = mr_read_leb(&from->reader);
-    receipt->sent = (uint32_t)mr_read_leb(&from->reader);
-    receipt->text = mr_read_span(&from->reader);
-    uint64_t users = mr_read_leb(&from->reader);
-    for (; users > 0 && !from->reader.failed; users--) {
-        if (to->user_messages_read == to->user_messages_count)
-            return MR_CORRUPT;
-        to->user_messages[to->user_messages_read++] = read_user_message(from, receipt);
+    const uint64_t sent = mr_read_leb(&from->reader);
+    receipt->sent = (uint32_t)(sent >> 1);
+    if (from_transaction)
+        receipt->message =
+            mr_id_of_user_message((uint32_t)from->height, &receipt->source, from->transaction++);
+    if ((head & HAS_MORE) != 0)
+        MR_TRY(read_more(from, receipt, to));
+    if ((sent & 1) != 0) {
+        const mr_user_message reply = automatic_reply(receipt);
+        MR_TRY(take_user_message(to, &reply));
     }
     return from->reader.failed ? MR_CORRUPT : MR_OK;
 }
@@ -245,7 +288,9 @@ static mr_status read_chunk(mr_engine *engine, uint64_t height, uint32_t chunk, 
     if (status != MR_OK)
         return status == MR_NOT_FOUND ? MR_CORRUPT : status;
     from->reader = mr_reader_of(mr_buffer_span(bytes));
-    from->known_count = 0;
+    from->height = height;
+    from->transaction = 0;
+    from->known.count = 0;
     if (mr_read_u8(&from->reader) != FORMAT_VERSION)
         return MR_CORRUPT;
     while (from->reader.at < from->reader.end)

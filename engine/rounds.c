@@ -190,10 +190,11 @@ static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lan
     mr_block *block = ctx;
     mr_stream *stream = &block->engine->streams[stream_number];
     mr_program *program = (mr_program *)lane;
+    enum { AHEAD = 3 /* messages; a round's are longer than any cache */ };
     for (size_t i = 0; i < work->count; i++) {
-        if (i + 1 < work->count) {
-            const uint8_t *ahead = work->objects[i + 1];
-            for (size_t line = 0; line < sizeof(mr_dispatch); line += 64)
+        if (i + AHEAD < work->count) {
+            const uint8_t *ahead = work->objects[i + AHEAD];
+            for (size_t line = 0; line < sizeof(mr_dispatch) + sizeof(mr_id); line += 64)
                 __builtin_prefetch(ahead + line, 1);
         }
         mr_stream_dispatch(stream, block, round, program, work->objects[i], work->positions[i]);

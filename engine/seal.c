@@ -29,8 +29,7 @@ static mr_status apply_credits(mr_block *block)
     }
     if (!engine->accounts_on)
         return MR_OK;
-    block->info.reward +=
-        (mr_value)block->info.gas_burned * engine->schedule.value_per_gas;
+    block->info.reward += (mr_value)block->info.gas_burned * engine->schedule.value_per_gas;
     if (!mr_id_is_zero(&block->params.author))
         return apply_credit(engine, &block->params.author, block->info.reward);
     block->counters.burned += block->info.reward;
@@ -211,8 +210,8 @@ static mr_status seal_all(mr_block *block)
     MR_TRY(MR_ROOM(block->changes, block->changes_capacity, block->dirty_count + 64));
     block->changes_count = block->dirty_count;
     mr_parallel_run(&engine->parallel,
-                    (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK,
-                    seal_programs, block);
+                    (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK, seal_programs,
+                    block);
     for (uint32_t s = 0; s < engine->streams_count; s++)
         MR_TRY(engine->streams[s].failure);
     MR_TRY(seal_accounts(block));

@@ -165,14 +165,15 @@ static void emit_to_program(context *at, const outgoing *out)
         return;
     }
     *dispatch = (mr_dispatch){
-        .message = {
-            .id = out->id,
-            .source = at->dispatch->program_id,
-            .value = out->value,
-            .gas_limit = out->gas,
-            .payload = out->payload,
-            .kind = out->kind,
-        },
+        .message =
+            {
+                .id = out->id,
+                .source = at->dispatch->program_id,
+                .value = out->value,
+                .gas_limit = out->gas,
+                .payload = out->payload,
+                .kind = out->kind,
+            },
         .program = out->program,
         .sender = at->program,
         .payer = at->dispatch->payer,
@@ -455,8 +456,8 @@ static void execute(context *at)
     execution->program = at->dispatch->program_id;
     execution->balance = program->balance + message->value;
     execution->heap = &program->heap;
-    status = mr_execution_run(execution, stream->vm, &program->memory, entry_of(message->kind),
-                              charge);
+    status =
+        mr_execution_run(execution, stream->vm, &program->memory, entry_of(message->kind), charge);
     if (status != MR_OK) {
         fail(stream, status);
         return;
@@ -470,8 +471,7 @@ static void execute(context *at)
     } else {
         if (message->kind == MR_KIND_INIT)
             program->status = MR_PROGRAM_TERMINATED;
-        mr_span payload =
-            execution->outcome == MR_OUTCOME_PANIC ? execution->text : (mr_span){0};
+        mr_span payload = execution->outcome == MR_OUTCOME_PANIC ? execution->text : (mr_span){0};
         settle_failure(at, execution->error, payload, execution->gas_left);
     }
 }

@@ -172,8 +172,8 @@ mr_status mr_state_create(mr_engine *engine, const mr_engine_options *options, m
 {
     mr_tree_change *changes = calloc(options->genesis_count + 1, sizeof *changes);
     size_t count = 0;
-    mr_status status = changes == NULL ? MR_NO_MEMORY
-                                       : write_genesis(engine, options, changes, &count);
+    mr_status status =
+        changes == NULL ? MR_NO_MEMORY : write_genesis(engine, options, changes, &count);
     if (status == MR_OK) {
         changes[count++] = (mr_tree_change){
             .key = mr_state_key(MR_TABLE_META, mr_span_text("counters")),
@@ -222,8 +222,7 @@ static mr_status check_schedule(mr_reader *reader, const mr_schedule *schedule, 
 static mr_status read_config(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     mr_buffer record = {0};
-    mr_status status =
-        mr_store_get(engine->store, MR_TABLE_META, mr_span_text("config"), &record);
+    mr_status status = mr_store_get(engine->store, MR_TABLE_META, mr_span_text("config"), &record);
     if (status != MR_OK) {
         mr_buffer_fini(&record);
         if (status == MR_NOT_FOUND)
@@ -234,9 +233,9 @@ static mr_status read_config(mr_engine *engine, const mr_engine_options *options
     mr_reader reader = mr_reader_of(mr_buffer_span(&record));
     uint8_t version = mr_read_u8(&reader);
     if (version != FORMAT_VERSION) {
-        status = MR_FAIL(error, MR_VERSION,
-                         "the database has format %u, this engine reads format %u", version,
-                         FORMAT_VERSION);
+        status =
+            MR_FAIL(error, MR_VERSION, "the database has format %u, this engine reads format %u",
+                    version, FORMAT_VERSION);
     } else {
         engine->accounts_on = mr_read_u8(&reader) != 0;
         status = check_schedule(&reader, &engine->schedule, error);

@@ -10,11 +10,12 @@
 
 enum {
     FORMAT_VERSION = 1,
-    KIND_MASK = 0x0f, /* of a transaction's first byte; beside the kind there are flags */
+
+    /* Bits of a transaction's first byte. */
+    KIND_MASK = 0x0f,
     KIND_UNKNOWN = 0x0f, /* refused, whatever it was */
-    SAME_FROM = 0x10,    /* as the one before */
-    SAME_TO = 0x20,
-    HAS_SALT = 0x40,
+    HAS_VALUE = 0x10,
+    HAS_SALT = 0x20,
 };
 
 struct mr_stored_block {
@@ -30,21 +31,26 @@ struct mr_stored_block {
 /* ---- Transactions ---- */
 
 /* An accepted upload stands for its module by the code's id: the bytes are in their own table. */
-static void write_transaction(mr_writer *writer, const mr_transaction *transaction, const mr_id *to,
-                              bool same_from, bool same_to, mr_span payload)
+static void write_transaction(mr_writer *writer, mr_dictionary *known,
+                              const mr_transaction *transaction, const mr_id *to, mr_span payload)
 {
+    enum { BYTES_MAX = 1 + 2 * MR_DICTIONARY_ID_BYTES_MAX + 3 * MR_LEB_BYTES_MAX };
     /* Refused transactions are kept as they were, so that they are refused again. */
-    const bool known = transaction->kind <= MR_TRANSACTION_TRANSFER;
-    mr_write_u8(writer, (uint8_t)((known ? (unsigned)transaction->kind : KIND_UNKNOWN) |
-                                  (same_from ? SAME_FROM : 0u) | (same_to ? SAME_TO : 0u) |
-                                  (transaction->salt.size > 0 ? HAS_SALT : 0u)));
-    if (!same_from)
-        mr_write_id(writer, &transaction->from);
-    if (!same_to)
-        mr_write_id(writer, to);
-    mr_write_leb(writer, transaction->gas_limit);
-    mr_write_leb(writer, (uint64_t)transaction->value);
-    mr_write_leb(writer, (uint64_t)(transaction->value >> 64));
+    const bool known_kind = transaction->kind <= MR_TRANSACTION_TRANSFER;
+    uint8_t *at = mr_writer_room(writer, BYTES_MAX);
+    if (at == NULL)
+        return;
+    *at++ = (uint8_t)((known_kind ? (unsigned)transaction->kind : KIND_UNKNOWN) |
+                      (transaction->value != 0 ? HAS_VALUE : 0u) |
+                      (transaction->salt.size > 0 ? HAS_SALT : 0u));
+    at = mr_dictionary_put(known, at, &transaction->from);
+    at = mr_dictionary_put(known, at, to);
+    at = mr_put_leb(at, transaction->gas_limit);
+    if (transaction->value != 0) {
+        at = mr_put_leb(at, (uint64_t)transaction->value);
+        at = mr_put_leb(at, (uint64_t)(transaction->value >> 64));
+    }
+    mr_writer_fill(writer, at);
     mr_write_span(writer, payload);
     if (transaction->salt.size > 0)
         mr_write_span(writer, transaction->salt);
@@ -52,18 +58,18 @@ static void write_transaction(mr_writer *writer, const mr_transaction *transacti
 
 static void encode_chunk(void *arg, size_t task, uint32_t worker)
 {
-    (void)worker;
     mr_block *block = arg;
+    mr_dictionary *known = block->engine->streams[worker].dictionary;
     mr_buffer *record = &block->chunks[task].record;
     mr_writer writer = {.buffer = record};
     record->size = 0;
+    mr_dictionary_clear(known);
     mr_write_u8(&writer, FORMAT_VERSION);
     static const mr_id none;
     const size_t first = task * MR_CHUNK_TRANSACTIONS;
     size_t end = first + MR_CHUNK_TRANSACTIONS;
     if (end > block->info.transactions_count)
         end = block->info.transactions_count;
-    const mr_id *from_before = NULL, *to_before = NULL;
     for (size_t i = first; i < end; i++) {
         const mr_transaction *transaction = &block->transactions[i];
         const mr_id *to = &transaction->to;
@@ -75,11 +81,7 @@ static void encode_chunk(void *arg, size_t task, uint32_t worker)
                 payload = (mr_span){0};
             }
         }
-        const bool same_from = i > first && mr_id_equal(from_before, &transaction->from);
-        const bool same_to = i > first && mr_id_equal(to_before, to);
-        write_transaction(&writer, transaction, to, same_from, same_to, payload);
-        from_before = &transaction->from;
-        to_before = to;
+        write_transaction(&writer, known, transaction, to, payload);
     }
     if (writer.failed)
         record->size = 0;
@@ -117,21 +119,22 @@ static mr_span block_key(uint64_t height, const uint32_t *chunk, uint8_t out[12]
     return mr_span_of(out, 12);
 }
 
-static mr_transaction read_transaction(mr_reader *reader, const mr_transaction *before)
+static mr_transaction read_transaction(mr_reader *reader, mr_dictionary_reader *known)
 {
     mr_transaction transaction = {0};
     uint8_t head = mr_read_u8(reader);
     transaction.kind = (mr_transaction_kind)(head & KIND_MASK);
-    if (((head & (SAME_FROM | SAME_TO)) != 0 && before == NULL) ||
-        ((head & KIND_MASK) > MR_TRANSACTION_TRANSFER && (head & KIND_MASK) != KIND_UNKNOWN)) {
+    if ((head & KIND_MASK) > MR_TRANSACTION_TRANSFER && (head & KIND_MASK) != KIND_UNKNOWN) {
         reader->failed = true;
         return transaction;
     }
-    transaction.from = (head & SAME_FROM) != 0 ? before->from : mr_read_id(reader);
-    transaction.to = (head & SAME_TO) != 0 ? before->to : mr_read_id(reader);
+    transaction.from = mr_dictionary_read(known, reader);
+    transaction.to = mr_dictionary_read(known, reader);
     transaction.gas_limit = mr_read_leb(reader);
-    transaction.value = mr_read_leb(reader);
-    transaction.value |= (mr_value)mr_read_leb(reader) << 64;
+    if ((head & HAS_VALUE) != 0) {
+        transaction.value = mr_read_leb(reader);
+        transaction.value |= (mr_value)mr_read_leb(reader) << 64;
+    }
     transaction.payload = mr_read_span(reader);
     if ((head & HAS_SALT) != 0)
         transaction.salt = mr_read_span(reader);
@@ -139,17 +142,17 @@ static mr_transaction read_transaction(mr_reader *reader, const mr_transaction *
 }
 
 /* Reads a chunk's transactions into the block, from number *at on. */
-static mr_status read_chunk(mr_span record, mr_stored_block *block, size_t *at)
+static mr_status read_chunk(mr_span record, mr_stored_block *block, mr_dictionary_reader *known,
+                            size_t *at)
 {
     mr_reader reader = mr_reader_of(record);
+    known->count = 0;
     if (mr_read_u8(&reader) != FORMAT_VERSION)
         return MR_CORRUPT;
-    for (bool first = true; reader.at < reader.end && !reader.failed; first = false) {
+    while (reader.at < reader.end && !reader.failed) {
         if (*at == block->transactions_count)
             return MR_CORRUPT;
-        block->transactions[*at] =
-            read_transaction(&reader, first ? NULL : &block->transactions[*at - 1]);
-        (*at)++;
+        block->transactions[(*at)++] = read_transaction(&reader, known);
     }
     return reader.failed ? MR_CORRUPT : MR_OK;
 }
@@ -241,6 +244,26 @@ static mr_status read_modules(mr_engine *engine, mr_stored_block *block)
     return MR_OK;
 }
 
+static mr_status read_chunks(mr_engine *engine, uint64_t height, mr_stored_block *block,
+                             mr_dictionary_reader *known)
+{
+    size_t at = 0;
+    for (uint32_t chunk = 0; at < block->transactions_count; chunk++) {
+        uint8_t key[12];
+        mr_buffer *record;
+        MR_TRY(take_buffer(block, &record));
+        mr_status status =
+            mr_store_get(engine->store, MR_TABLE_BLOCK, block_key(height, &chunk, key), record);
+        if (status != MR_OK)
+            return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+        const size_t before = at;
+        MR_TRY(read_chunk(mr_buffer_span(record), block, known, &at));
+        if (at == before)
+            return MR_CORRUPT;
+    }
+    return MR_OK;
+}
+
 static mr_status read_transactions(mr_engine *engine, uint64_t height, mr_stored_block *block)
 {
     if (block->info.transactions_count > UINT32_MAX)
@@ -249,21 +272,12 @@ static mr_status read_transactions(mr_engine *engine, uint64_t height, mr_stored
     block->transactions = calloc(block->transactions_count + 1, sizeof *block->transactions);
     if (block->transactions == NULL)
         return MR_NO_MEMORY;
-    size_t at = 0;
-    for (uint32_t chunk = 0; at < block->transactions_count; chunk++) {
-        uint8_t key[12];
-        mr_buffer *record;
-        MR_TRY(take_buffer(block, &record));
-        mr_status status = mr_store_get(engine->store, MR_TABLE_BLOCK,
-                                        block_key(height, &chunk, key), record);
-        if (status != MR_OK)
-            return status == MR_NOT_FOUND ? MR_CORRUPT : status;
-        const size_t before = at;
-        MR_TRY(read_chunk(mr_buffer_span(record), block, &at));
-        if (at == before)
-            return MR_CORRUPT;
-    }
-    return MR_OK;
+    mr_dictionary_reader *known = malloc(sizeof *known);
+    if (known == NULL)
+        return MR_NO_MEMORY;
+    mr_status status = read_chunks(engine, height, block, known);
+    free(known);
+    return status;
 }
 
 static mr_status read_block(mr_engine *engine, uint64_t height, mr_stored_block *block)

@@ -13,15 +13,6 @@ bool mr_user_next(mr_user_place *place, bool first)
     return place->entry != NULL || place->dispatch->automatic;
 }
 
-uint64_t mr_user_count(const mr_dispatch *dispatch)
-{
-    uint64_t count = 0;
-    mr_user_place place = {.dispatch = dispatch};
-    for (bool more = mr_user_next(&place, true); more; more = mr_user_next(&place, false))
-        count++;
-    return count;
-}
-
 mr_user_message mr_user_message_of(const mr_user_place *place)
 {
     const mr_dispatch *dispatch = place->dispatch;

@@ -172,14 +172,15 @@ static void post(mr_reference *r, const mr_transaction *t, const mr_id *id, mr_k
                  const mr_id *destination)
 {
     mr_reference_message m = {
-        .message = {
-            .id = *id,
-            .source = keep_id(r, &t->from),
-            .value = t->value,
-            .gas_limit = t->gas_limit,
-            .payload = keep_span(r, t->payload),
-            .kind = kind,
-        },
+        .message =
+            {
+                .id = *id,
+                .source = keep_id(r, &t->from),
+                .value = t->value,
+                .gas_limit = t->gas_limit,
+                .payload = keep_span(r, t->payload),
+                .kind = kind,
+            },
         .destination = *destination,
         .payer = t->from,
     };
@@ -562,13 +563,14 @@ static void dispatch(mr_reference *r, const mr_reference_message *q)
         .r = r,
         .from = q,
         .program = p,
-        .receipt = {
-            .message = m->id,
-            .source = *m->source,
-            .program = p->id,
-            .kind = m->kind,
-            .gas_limit = m->gas_limit,
-        },
+        .receipt =
+            {
+                .message = m->id,
+                .source = *m->source,
+                .program = p->id,
+                .kind = m->kind,
+                .gas_limit = m->gas_limit,
+            },
     };
     const uint32_t entry = m->kind == MR_KIND_INIT     ? MR_ENTRY_INIT
                            : m->kind == MR_KIND_HANDLE ? MR_ENTRY_HANDLE

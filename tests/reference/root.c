@@ -110,8 +110,7 @@ static void add(leaves *all, uint8_t table, const void *key, size_t key_bytes,
     mr_buffer text = {0};
     put_u8(&text, table);
     mr_reference_put(&text, key, key_bytes);
-    const leaf made = {mr_hash_bytes(mr_buffer_span(&text)),
-                       mr_hash_bytes(mr_buffer_span(record))};
+    const leaf made = {mr_hash_bytes(mr_buffer_span(&text)), mr_hash_bytes(mr_buffer_span(record))};
     mr_buffer_fini(&text);
     all->at = mr_reference_room(all->at, all->count, sizeof *all->at);
     all->at[all->count++] = made;
