@@ -208,12 +208,10 @@ static mr_status gather(walk *at, mr_error *error)
     MR_TRY(add_new(at));
     MR_TRY(add_queue(at));
     MR_TRY(MR_GROW(at->leaves, at->capacity, at->count));
-    at->leaves[at->count++] = (mr_tree_change){
-        .key = mr_state_key(MR_TABLE_META, mr_span_text("counters")),
-        .leaf = mr_state_counters_leaf(at->engine, &at->block->counters),
-        .present = true,
-    };
-    return MR_OK;
+    mr_tree_change *counters = &at->leaves[at->count++];
+    counters->key = mr_state_key(MR_TABLE_META, mr_span_text("counters"));
+    counters->present = true;
+    return mr_state_counters_leaf(at->engine, &at->block->counters, &counters->leaf);
 }
 
 /* The root of a tree built from the leaves alone. */

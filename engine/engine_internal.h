@@ -268,7 +268,8 @@ const mr_user_message *mr_receipts_user_message(const mr_stored_receipts *receip
 enum { MR_LETTER_KEY_BYTES = 64, MR_UNIT_KEY_BYTES = 36 };
 void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES]);
 mr_hash mr_state_key(mr_table table, mr_span key);
-mr_hash mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters);
+mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters,
+                                 mr_hash *out);
 mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program **out);
 mr_status mr_state_load(mr_engine *engine, const mr_engine_options *options, mr_error *error);
 mr_status mr_state_create(mr_engine *engine, const mr_engine_options *options, mr_error *error);

@@ -218,7 +218,8 @@ static mr_status seal_all(mr_block *block)
     MR_TRY(seal_codes(block));
     MR_TRY(seal_letters(block));
     MR_TRY(seal_queue(block));
-    const mr_hash counters = mr_state_counters_leaf(engine, &block->counters);
+    mr_hash counters;
+    MR_TRY(mr_state_counters_leaf(engine, &block->counters, &counters));
     return change(block, MR_TABLE_META, mr_span_text("counters"), &counters);
 }
 

@@ -27,8 +27,12 @@ mr_hash mr_state_key(mr_table table, mr_span key)
     return mr_hash_bytes(mr_span_of(bytes, 1 + key.size));
 }
 
-static void write_schedule(mr_writer *writer, const mr_schedule *schedule)
+/* What decides results beside state and transactions, and never changes in a database. */
+static void write_rules(mr_writer *writer, const mr_engine *engine)
 {
+    const mr_schedule *schedule = &engine->schedule;
+    mr_write_u8(writer, engine->accounts_on);
+    mr_write_leb(writer, MR_CODE_VERSION);
 #define WRITE_PRICE(field, value, text)                                                            \
     mr_write_span(writer, mr_span_text(#field));                                                   \
     mr_write_leb(writer, schedule->field);
@@ -58,16 +62,17 @@ static mr_counters read_counters(mr_reader *reader)
     return counters;
 }
 
-mr_hash mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters)
+mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters,
+                                 mr_hash *out)
 {
     mr_buffer record = {0};
     mr_writer writer = {.buffer = &record};
-    mr_write_u8(&writer, engine->accounts_on);
-    write_schedule(&writer, &engine->schedule);
+    write_rules(&writer, engine);
     write_counters(&writer, counters);
-    const mr_hash leaf = mr_hash_bytes(mr_buffer_span(&record));
+    if (!writer.failed)
+        *out = mr_hash_bytes(mr_buffer_span(&record));
     mr_buffer_fini(&record);
-    return leaf;
+    return writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
 mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program **out)
@@ -119,8 +124,7 @@ static mr_status write_config(mr_batch *batch, const mr_engine *engine,
     mr_buffer record = {0};
     mr_writer writer = {.buffer = &record};
     mr_write_u8(&writer, FORMAT_VERSION);
-    mr_write_u8(&writer, engine->accounts_on);
-    write_schedule(&writer, &engine->schedule);
+    write_rules(&writer, engine);
     mr_status status = writer.failed ? MR_NO_MEMORY
                                      : mr_batch_put(batch, MR_TABLE_META, mr_span_text("config"),
                                                     mr_buffer_span(&record));
@@ -175,11 +179,12 @@ mr_status mr_state_create(mr_engine *engine, const mr_engine_options *options, m
     mr_status status =
         changes == NULL ? MR_NO_MEMORY : write_genesis(engine, options, changes, &count);
     if (status == MR_OK) {
-        changes[count++] = (mr_tree_change){
-            .key = mr_state_key(MR_TABLE_META, mr_span_text("counters")),
-            .leaf = mr_state_counters_leaf(engine, &engine->counters),
-            .present = true,
-        };
+        mr_tree_change *counters = &changes[count++];
+        counters->key = mr_state_key(MR_TABLE_META, mr_span_text("counters"));
+        counters->present = true;
+        status = mr_state_counters_leaf(engine, &engine->counters, &counters->leaf);
+    }
+    if (status == MR_OK) {
         status = mr_tree_update(engine->tree, changes, count, &engine->parallel, error);
     }
     free(changes);
@@ -238,7 +243,14 @@ static mr_status read_config(mr_engine *engine, const mr_engine_options *options
                     version, FORMAT_VERSION);
     } else {
         engine->accounts_on = mr_read_u8(&reader) != 0;
-        status = check_schedule(&reader, &engine->schedule, error);
+        const uint64_t code_version = mr_read_leb(&reader);
+        if (code_version != MR_CODE_VERSION)
+            status = MR_FAIL(error, MR_VERSION,
+                             "the database's programs are metered by rules of version %llu, this "
+                             "engine has version %u: the same message could burn other gas",
+                             (unsigned long long)code_version, MR_CODE_VERSION);
+        if (status == MR_OK)
+            status = check_schedule(&reader, &engine->schedule, error);
         if (status == MR_OK && !mr_reader_done(&reader))
             status = MR_FAIL(error, MR_CORRUPT, "the database's configuration is damaged");
         if (status == MR_OK && options->accounts && !engine->accounts_on)

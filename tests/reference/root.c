@@ -206,6 +206,7 @@ static void add_counters(leaves *all, const mr_reference *r, uint64_t accounts_c
 {
     mr_buffer record = {0};
     put_u8(&record, r->accounts_on);
+    put_number(&record, MR_CODE_VERSION);
 #define PRICE(field, value, text)                                                                  \
     put_span(&record, mr_span_text(#field));                                                       \
     put_number(&record, r->schedule.field);
