@@ -124,6 +124,28 @@ mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
     return status;
 }
 
+/* Enters changed units into the commitment, their digests computed side by side. */
+static mr_status commit_units(mr_unit_tree *tree, const mr_unit_change *changes, size_t count)
+{
+    enum { AT_ONCE = 32 };
+    mr_hash hashes[AT_ONCE];
+    const uint8_t *bytes[AT_ONCE];
+    for (size_t first = 0; first < count; first += AT_ONCE) {
+        const size_t end = count - first < AT_ONCE ? count : first + AT_ONCE;
+        size_t present = 0;
+        for (size_t i = first; i < end; i++) {
+            if (changes[i].present)
+                bytes[present++] = changes[i].bytes;
+        }
+        mr_hash_runs(bytes, MR_UNIT_BYTES, hashes, present);
+        present = 0;
+        for (size_t i = first; i < end; i++)
+            MR_TRY(mr_unit_tree_set(tree, changes[i].unit,
+                                    changes[i].present ? &hashes[present++] : NULL));
+    }
+    return MR_OK;
+}
+
 mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit_change **changes,
                           size_t *changes_count)
 {
@@ -132,13 +154,7 @@ mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit
     if (!program->memory_loaded)
         return MR_OK; /* touched, but never run: its memory is what it was */
     MR_TRY(mr_memory_changes(&program->memory, pool, changes, changes_count));
-    for (size_t i = 0; i < *changes_count; i++) {
-        const mr_unit_change *change = &(*changes)[i];
-        mr_hash hash;
-        if (change->present)
-            hash = mr_unit_hash(change->bytes);
-        MR_TRY(mr_unit_tree_set(program->units, change->unit, change->present ? &hash : NULL));
-    }
+    MR_TRY(commit_units(program->units, *changes, *changes_count));
     if (*changes_count > 0)
         program->memory_root = mr_unit_tree_root(program->units);
     return MR_OK;

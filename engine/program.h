@@ -82,7 +82,9 @@ uint64_t mr_program_bytes(const mr_program *program);
 /* Hash of one unit's content, as it enters the memory root. */
 static inline mr_hash mr_unit_hash(const uint8_t *bytes)
 {
-    return mr_hash_bytes(mr_span_of(bytes, MR_UNIT_BYTES));
+    mr_hash hash;
+    mr_hash_runs(&bytes, MR_UNIT_BYTES, &hash, 1);
+    return hash;
 }
 
 #endif

@@ -128,7 +128,9 @@ static mr_hash memory_root(const mr_reference_actor *p, uint32_t *differ)
         const uint8_t *initial = mr_code_base_unit(p->code, unit);
         if (memcmp(bytes, initial != NULL ? initial : zeros, MR_UNIT_BYTES) == 0)
             continue;
-        leaf made = {.leaf = mr_hash_bytes(mr_span_of(bytes, MR_UNIT_BYTES))};
+        leaf made;
+        memset(&made, 0, sizeof made);
+        mr_hash_runs(&bytes, MR_UNIT_BYTES, &made.leaf, 1);
         mr_store_be32(made.key.bytes, unit);
         units.at = mr_reference_room(units.at, units.count, sizeof *units.at);
         units.at[units.count++] = made;
