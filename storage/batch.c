@@ -103,20 +103,16 @@ void mr_batch_free(mr_batch *batch)
 static bool source_next(mr_change_source *base, mr_change *out)
 {
     mr_batch_source *source = (mr_batch_source *)base;
-    for (;;) {
-        while (source->batch < source->batches_count &&
-               source->offset == source->batches[source->batch]->records.size) {
-            source->batch++;
-            source->offset = 0;
-        }
-        if (source->batch == source->batches_count)
-            return false;
-        const uint8_t *at = source->batches[source->batch]->records.data + source->offset;
-        *out = mr_record_read(at);
-        source->offset += MR_RECORD_HEAD_BYTES + out->key.size + out->value.size;
-        if ((mr_load_le32(at) & MR_RECORD_SUPERSEDED) == 0)
-            return true;
+    while (source->batch < source->batches_count &&
+           source->offset == source->batches[source->batch]->records.size) {
+        source->batch++;
+        source->offset = 0;
     }
+    if (source->batch == source->batches_count)
+        return false;
+    *out = mr_record_read(source->batches[source->batch]->records.data + source->offset);
+    source->offset += MR_RECORD_HEAD_BYTES + out->key.size + out->value.size;
+    return true;
 }
 
 mr_batch_source mr_batch_source_of(mr_batch *const *batches, size_t batches_count)

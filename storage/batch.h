@@ -46,7 +46,7 @@ static inline mr_change mr_record_read(const uint8_t *at)
     uint32_t value_bytes = mr_load_le32(at + 8);
     bool present = value_bytes != MR_RECORD_REMOVED;
     return (mr_change){
-        .table = mr_load_le32(at) & ~MR_RECORD_SUPERSEDED,
+        .table = mr_load_le32(at),
         .present = present,
         .key = mr_span_of(at + MR_RECORD_HEAD_BYTES, key_bytes),
         .value = mr_span_of(at + MR_RECORD_HEAD_BYTES + key_bytes, present ? value_bytes : 0)};
@@ -59,7 +59,7 @@ uint32_t mr_record_hash(uint64_t seed, uint32_t table, mr_span key);
 /* mr_batch_take moves what `from` holds to `to`, which is empty and whose memory `from` gets. */
 void mr_batch_take(mr_batch *to, mr_batch *from);
 
-/* The records of several batches, one after the other, but for those that are superseded. */
+/* The records of several batches, one after the other. */
 typedef struct mr_batch_source {
     mr_change_source source;
     mr_batch *const *batches;

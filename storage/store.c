@@ -73,10 +73,10 @@ void mr_store_layer_put(mr_store *store, mr_layer *layer)
 
 static mr_status commit(mr_store *store, mr_layer *layer, mr_error *error)
 {
-    mr_batch_source changes = mr_batch_source_of(layer->batches, layer->batches_count);
-    mr_status status = store->ops->apply(store->backend, &changes.source, error);
-    if (status != MR_OK)
-        return status;
+    mr_layer_source changes;
+    if (mr_layer_source_open(layer, &changes) != MR_OK)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a change of a store");
+    MR_TRY(store->ops->apply(store->backend, &changes.source, error));
     atomic_store(&store->layer, NULL);
     drain(store);
     mr_store_layer_put(store, layer);

@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 
-enum { ADDRESS_BITS = 48, SLOTS_MIN = 64, PREFETCH = 8 };
+enum { ADDRESS_BITS = 48, SLOTS_MIN = 64, PREFETCH = 8, BUCKETS = 4096, INSERT_MAX = 64 };
 #define ADDRESS_MASK ((UINT64_C(1) << ADDRESS_BITS) - 1)
 
 /* Memory that one exceptional change needed is not kept for ever: what an ordinary change of 10 MB
@@ -216,6 +216,61 @@ static int by_key(const void *a, const void *b)
     return compare(a, b);
 }
 
+/* What one program or one stream has written is in order already, most often. */
+static void sort_few(mr_layer_item *items, size_t count)
+{
+    if (count > INSERT_MAX) {
+        qsort(items, count, sizeof *items, by_key);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        const mr_layer_item item = items[i];
+        size_t at = i;
+        for (; at > 0 && compare(&items[at - 1], &item) > 0; at--)
+            items[at] = items[at - 1];
+        items[at] = item;
+    }
+}
+
+/* Which of the buckets a head falls into, when the heads from `least` on are spread over them. */
+typedef struct spread {
+    uint64_t least;
+    uint32_t shift;
+} spread;
+
+static spread spread_of(const mr_layer_item *items, size_t count)
+{
+    uint64_t least = UINT64_MAX, greatest = 0;
+    for (size_t i = 0; i < count; i++) {
+        least = items[i].head < least ? items[i].head : least;
+        greatest = items[i].head > greatest ? items[i].head : greatest;
+    }
+    uint32_t shift = 0;
+    while ((greatest - least) >> shift >= BUCKETS)
+        shift++;
+    return (spread){least, shift};
+}
+
+/* Sorts by buckets of heads first: keys that begin with digests fall evenly into them, and a bucket
+ * is in the nearest cache. `scratch` has room for as many items. */
+static void sort_items(mr_layer_item *items, size_t count, mr_layer_item *scratch)
+{
+    uint32_t ends[BUCKETS + 1] = {0};
+    const spread by = spread_of(items, count);
+    for (size_t i = 0; i < count; i++)
+        ends[1 + ((items[i].head - by.least) >> by.shift)]++;
+    for (size_t b = 1; b <= BUCKETS; b++)
+        ends[b] += ends[b - 1];
+    for (size_t i = 0; i < count; i++)
+        scratch[ends[(items[i].head - by.least) >> by.shift]++] = items[i];
+    uint32_t first = 0;
+    for (size_t b = 0; b < BUCKETS; b++) {
+        sort_few(scratch + first, ends[b] - first);
+        first = ends[b];
+    }
+    memcpy(items, scratch, count * sizeof *items);
+}
+
 /* Gathers the items of a table, those of superseded records left out. */
 static void gather(const mr_layer *layer, uint32_t table, mr_layer_item *items)
 {
@@ -226,6 +281,8 @@ static void gather(const mr_layer *layer, uint32_t table, mr_layer_item *items)
         for (size_t i = 0; i < mr_batch_count(batch); i++) {
             if (entries[i].table != table)
                 continue;
+            if (i + PREFETCH < mr_batch_count(batch))
+                __builtin_prefetch(batch->records.data + entries[i + PREFETCH].offset);
             const uint8_t *record = batch->records.data + entries[i].offset;
             if ((mr_load_le32(record) & MR_RECORD_SUPERSEDED) == 0)
                 items[count++] =
@@ -247,7 +304,15 @@ static mr_status sort_table(mr_layer *layer, uint32_t number)
         table->items_capacity = table->records_count;
     }
     gather(layer, number, table->items);
-    qsort(table->items, table->records_count, sizeof table->items[0], by_key);
+    if (table->records_count <= BUCKETS / 4 || table->records_count > UINT32_MAX) {
+        sort_few(table->items, table->records_count);
+    } else {
+        mr_layer_item *scratch = malloc(table->records_count * sizeof *scratch);
+        if (scratch == NULL)
+            return MR_NO_MEMORY;
+        sort_items(table->items, table->records_count, scratch);
+        free(scratch);
+    }
     atomic_store_explicit(&table->sorted, true, memory_order_release);
     return MR_OK;
 }
@@ -303,5 +368,33 @@ mr_status mr_layer_range(mr_layer *layer, uint32_t number, mr_span prefix, mr_sp
         *out = table->items + first;
         *count = end - first;
     }
+    return MR_OK;
+}
+
+static bool source_next(mr_change_source *base, mr_change *out)
+{
+    mr_layer_source *source = (mr_layer_source *)base;
+    const mr_layer *layer = source->layer;
+    while (source->table < layer->tables_count &&
+           source->item == layer->tables[source->table].records_count) {
+        source->table++;
+        source->item = 0;
+    }
+    if (source->table == layer->tables_count)
+        return false;
+    const mr_layer_table *table = &layer->tables[source->table];
+    if (source->item + PREFETCH < table->records_count)
+        __builtin_prefetch(table->items[source->item + PREFETCH].record);
+    *out = mr_record_read(table->items[source->item++].record);
+    return true;
+}
+
+mr_status mr_layer_source_open(mr_layer *layer, mr_layer_source *out)
+{
+    for (uint32_t i = 0; i < layer->tables_count; i++) {
+        if (layer->tables[i].records_count > 0)
+            MR_TRY(need_sorted(layer, i));
+    }
+    *out = (mr_layer_source){.source = {.next = source_next}, .layer = layer};
     return MR_OK;
 }

@@ -8,7 +8,7 @@
  *      bits 47..0    address of the record
  *
  * A layer is filled by the submitter alone; once published it does not change but for its sorted
- * tables, which the first cursor over a table makes under `sort_lock`. */
+ * tables, which whoever needs one first makes under `sort_lock`: a cursor, or the committer. */
 #ifndef MR_STORAGE_STORE_LAYER_H
 #define MR_STORAGE_STORE_LAYER_H
 
@@ -16,6 +16,9 @@
 #include <stdatomic.h>
 
 #include "storage/batch.h"
+
+/* In the table's number of a record: a later one has the same key. */
+#define MR_RECORD_SUPERSEDED 0x80000000u
 
 /* A record and the first bytes of its key, as a number that sorts as they do. */
 typedef struct mr_layer_item {
@@ -67,5 +70,16 @@ const uint8_t *mr_layer_find(const mr_layer *layer, uint32_t hash, uint32_t tabl
  * less than `from`, in ascending order. Errors: MR_NO_MEMORY. Threads: any. */
 mr_status mr_layer_range(mr_layer *layer, uint32_t table, mr_span prefix, mr_span from,
                          const mr_layer_item **out, size_t *count);
+
+/* All changes of a layer, table by table, in the order of their keys. */
+typedef struct mr_layer_source {
+    mr_change_source source;
+    const mr_layer *layer;
+    uint32_t table;
+    size_t item;
+} mr_layer_source;
+
+/* mr_layer_source_open sorts what is not yet sorted. Errors: MR_NO_MEMORY. Threads: any. */
+mr_status mr_layer_source_open(mr_layer *layer, mr_layer_source *out);
 
 #endif

@@ -12,14 +12,11 @@
 #include <rocksdb/c.h>
 
 #include "base/assert.h"
+#include "storage/store_rocksdb_options.h"
 
 enum { FORMAT_VERSION = 1 };
 static const char FORMAT_KEY[] = "format";
 static const char DEFAULT_FAMILY[] = "default";
-
-/* RocksDB's own log is written at opening only. On a full disk it would be told of the failed write
- * first, fail itself, and at its next line run into an assertion that ends the process. */
-enum { LOG_LEVEL_HEADER = 5 };
 
 struct mr_backend {
     rocksdb_t *db;
@@ -219,12 +216,14 @@ static mr_status rocksdb_open_backend(const mr_store_options *options, mr_backen
     if (backend == NULL || (backend->path = strdup(options->path)) == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
     backend->tables_count = options->tables_count;
-    backend->options = rocksdb_options_create();
+    char *text = NULL;
+    backend->options = mr_rocksdb_options_new(&text);
+    MR_TRY(translate(text, "setting up", backend->path, error));
     backend->read_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_total_order_seek(backend->read_options, 1);
     backend->write_options = rocksdb_writeoptions_create();
     backend->batch = rocksdb_writebatch_create();
     rocksdb_writeoptions_set_sync(backend->write_options, 1);
-    rocksdb_options_set_info_log_level(backend->options, LOG_LEVEL_HEADER);
     rocksdb_options_set_create_if_missing(backend->options, !found);
     rocksdb_options_set_create_missing_column_families(backend->options, !options->read_only);
     MR_TRY(open_families(backend, options, error));
@@ -301,6 +300,8 @@ static mr_status rocksdb_cursor_open(mr_backend *backend, uint32_t table, mr_spa
         return MR_NO_MEMORY;
     cursor->backend = backend;
     cursor->read_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_total_order_seek(cursor->read_options,
+                                             prefix.size < MR_ROCKSDB_PREFIX_BYTES);
     size_t bound_bytes = bound_after(prefix, cursor->bound);
     if (bound_bytes > 0)
         rocksdb_readoptions_set_iterate_upper_bound(cursor->read_options, cursor->bound,
