@@ -47,13 +47,13 @@ static mr_status open_sides(mr_cursor *cursor, uint32_t table, mr_span prefix, m
 {
     mr_store *store = cursor->store;
     size_t count = 0;
+    cursor->next = NULL;
     cursor->layer = get_layer(store);
     if (cursor->layer != NULL)
         MR_TRY(mr_layer_range(cursor->layer, table, prefix, from, &cursor->next, &count));
     if (count == 0)
         drop_layer(cursor);
-    else
-        cursor->end = cursor->next + count;
+    cursor->end = count == 0 ? cursor->next : cursor->next + count;
     return store->ops->cursor_open(store->backend, table, prefix, from, &cursor->backend);
 }
 

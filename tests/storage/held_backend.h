@@ -4,6 +4,8 @@
 #ifndef MR_TESTS_STORAGE_HELD_BACKEND_H
 #define MR_TESTS_STORAGE_HELD_BACKEND_H
 
+#include <sched.h>
+
 #include "storage/store_backend.h"
 #include "support.h"
 
@@ -13,6 +15,7 @@ typedef struct held_backend {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool holding;      /* apply waits while this is set */
+    unsigned yields;   /* how often a get or cursor steps aside before it looks */
     unsigned applying; /* calls of apply that have begun */
     unsigned applied;  /* and ended well */
     uint64_t calls;    /* of any function that can fail */
@@ -50,6 +53,12 @@ static inline mr_status held_fails(mr_error *error)
                  : MR_OK;
 }
 
+static inline void held_step_aside(void)
+{
+    for (unsigned i = 0; i < held.yields; i++)
+        (void)sched_yield();
+}
+
 static inline mr_status held_open(const mr_store_options *options, mr_backend **out,
                                   mr_error *error)
 {
@@ -60,6 +69,7 @@ static inline mr_status held_open(const mr_store_options *options, mr_backend **
 static inline mr_status held_get(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value)
 {
     MR_TRY(held_fails(NULL));
+    held_step_aside();
     return held.inner->get(backend, table, key, value);
 }
 
@@ -87,6 +97,7 @@ static inline mr_status held_cursor_open(mr_backend *backend, uint32_t table, mr
                                          mr_span from, mr_backend_cursor **out)
 {
     MR_TRY(held_fails(NULL));
+    held_step_aside();
     return held.inner->cursor_open(backend, table, prefix, from, out);
 }
 
@@ -120,6 +131,7 @@ static inline void held_reset(const mr_backend_ops *inner)
 {
     held.inner = inner;
     held.holding = false;
+    held.yields = 0;
     held.applying = held.applied = 0;
     held.calls = held.fail_at = 0;
     held.fail_late = false;
