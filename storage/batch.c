@@ -5,24 +5,62 @@
 
 #include "base/assert.h"
 
-enum { HEAD_BYTES = 12 };
-#define RECORD_REMOVED UINT32_MAX /* as a value size */
+/* Both halves of the 128-bit product: every bit of the result depends on every bit of both. */
+static inline uint64_t multiply(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* The last 1 to 7 bytes of a key as a number; 0 for none. */
+static inline uint64_t load_tail(const uint8_t *at, size_t size)
+{
+    uint64_t tail = 0;
+    for (size_t i = 0; i < size; i++)
+        tail |= (uint64_t)at[i] << (8 * i);
+    return tail;
+}
+
+/* Multiplies two words of the key at a time, each made secret by the seed first.
+ * Source: the folded multiplication of Wang Yi's wyhash. */
+uint32_t mr_record_hash(uint64_t seed, uint32_t table, mr_span key)
+{
+    const uint64_t other = seed ^ 0x9e3779b97f4a7c15u;
+    uint64_t hash = seed + table;
+    const uint8_t *at = key.data;
+    size_t left = key.size;
+    for (; left >= 16; left -= 16, at += 16)
+        hash = multiply(mr_load_le64(at) ^ seed, mr_load_le64(at + 8) ^ other ^ hash);
+    if (left >= 8) {
+        hash = multiply(mr_load_le64(at) ^ seed, other ^ hash);
+        left -= 8;
+        at += 8;
+    }
+    hash = multiply(load_tail(at, left) ^ seed, other ^ hash);
+    return (uint32_t)(multiply(hash ^ key.size, other) >> 32);
+}
 
 static mr_status add(mr_batch *batch, uint32_t table, mr_span key, mr_span value, uint32_t size)
 {
     MR_ASSERT(table < batch->tables_count);
     if (key.size > UINT32_MAX - 1 || value.size > UINT32_MAX - 1)
         return MR_LIMIT;
-    MR_TRY(mr_buffer_reserve(&batch->records, HEAD_BYTES + key.size + value.size));
+    const size_t record_bytes = MR_RECORD_HEAD_BYTES + key.size + value.size;
+    if (record_bytes > batch->records.capacity - batch->records.size)
+        MR_TRY(mr_buffer_reserve(&batch->records, record_bytes));
+    const mr_batch_entry entry = {.offset = batch->records.size,
+                                  .hash = mr_record_hash(batch->seed, table, key),
+                                  .table = table};
+    MR_TRY(mr_buffer_append(&batch->entries, mr_span_of(&entry, sizeof entry)));
     uint8_t *at = batch->records.data + batch->records.size;
     mr_store_le32(at, table);
     mr_store_le32(at + 4, (uint32_t)key.size);
     mr_store_le32(at + 8, size);
     if (key.size > 0)
-        memcpy(at + HEAD_BYTES, key.data, key.size);
+        memcpy(at + MR_RECORD_HEAD_BYTES, key.data, key.size);
     if (value.size > 0)
-        memcpy(at + HEAD_BYTES + key.size, value.data, value.size);
-    batch->records.size += HEAD_BYTES + key.size + value.size;
+        memcpy(at + MR_RECORD_HEAD_BYTES + key.size, value.data, value.size);
+    batch->records.size += record_bytes;
     batch->payload_bytes += key.size + value.size;
     return MR_OK;
 }
@@ -34,13 +72,23 @@ mr_status mr_batch_put(mr_batch *batch, uint32_t table, mr_span key, mr_span val
 
 mr_status mr_batch_delete(mr_batch *batch, uint32_t table, mr_span key)
 {
-    return add(batch, table, key, (mr_span){0}, RECORD_REMOVED);
+    return add(batch, table, key, (mr_span){0}, MR_RECORD_REMOVED);
 }
 
 void mr_batch_reset(mr_batch *batch)
 {
     batch->records.size = 0;
+    batch->entries.size = 0;
     batch->payload_bytes = 0;
+}
+
+void mr_batch_take(mr_batch *to, mr_batch *from)
+{
+    mr_batch taken = *from;
+    from->records = to->records;
+    from->entries = to->entries;
+    mr_batch_reset(from);
+    *to = taken;
 }
 
 void mr_batch_free(mr_batch *batch)
@@ -48,6 +96,7 @@ void mr_batch_free(mr_batch *batch)
     if (batch == NULL)
         return;
     mr_buffer_fini(&batch->records);
+    mr_buffer_fini(&batch->entries);
     free(batch);
 }
 
@@ -61,14 +110,8 @@ static bool source_next(mr_change_source *base, mr_change *out)
     }
     if (source->batch == source->batches_count)
         return false;
-    const uint8_t *at = source->batches[source->batch]->records.data + source->offset;
-    uint32_t key_bytes = mr_load_le32(at + 4);
-    uint32_t value_bytes = mr_load_le32(at + 8);
-    out->table = mr_load_le32(at);
-    out->present = value_bytes != RECORD_REMOVED;
-    out->key = mr_span_of(at + HEAD_BYTES, key_bytes);
-    out->value = mr_span_of(at + HEAD_BYTES + key_bytes, out->present ? value_bytes : 0);
-    source->offset += HEAD_BYTES + out->key.size + out->value.size;
+    *out = mr_record_read(source->batches[source->batch]->records.data + source->offset);
+    source->offset += MR_RECORD_HEAD_BYTES + out->key.size + out->value.size;
     return true;
 }
 

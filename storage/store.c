@@ -1,56 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/store.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "base/assert.h"
-#include "storage/batch.h"
-#include "storage/store_backend.h"
+#include "base/clock.h"
+#include "storage/store_internal.h"
 
-struct mr_store {
-    const mr_backend_ops *ops;
-    mr_backend *backend;
-    uint32_t tables_count;
-    bool read_only;
-    _Atomic uint64_t bytes_written;
+/* One is in flight while the next is filled; a third is there while a cursor holds one of them. */
+enum { SPARES_MAX = 2 };
 
-    /* Shared by the submitter, waiters and the committer thread, guarded by `lock`. */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    pthread_t committer;
-    bool committer_started;
-    bool stopping;
-    bool in_flight;   /* a change is applied and not yet durable */
-    mr_error failure; /* status MR_OK until a change could not be made durable */
-};
+/* ---- Readers of the layer ---- */
 
-struct mr_cursor {
-    mr_store *store;
-    mr_backend_cursor *cursor;
-};
+static atomic_uint threads_seen;
+
+static mr_reader_slot *my_slot(mr_store *store)
+{
+    static _Thread_local unsigned number; /* 0: not yet given */
+    if (number == 0)
+        number = 1 + atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed);
+    return &store->readers[number % MR_READER_SLOTS];
+}
+
+/* The reader first counts itself and then looks at `layer`; drain first clears `layer` and then
+ * looks at the counts. All four are in one order, so either the reader finds no layer or drain
+ * finds the reader. Threads that come after do not count themselves: drain ends. */
+mr_layer *mr_store_layer_enter(mr_store *store)
+{
+    if (atomic_load(&store->layer) == NULL)
+        return NULL;
+    atomic_fetch_add(&my_slot(store)->inside, 1);
+    mr_layer *layer = atomic_load(&store->layer);
+    if (layer == NULL)
+        mr_store_layer_leave(store);
+    return layer;
+}
+
+/* The release pairs with the load in drain: the reader's looks at the layer come before its end. */
+void mr_store_layer_leave(mr_store *store)
+{
+    atomic_fetch_sub_explicit(&my_slot(store)->inside, 1, memory_order_release);
+}
+
+static void drain(mr_store *store)
+{
+    for (size_t i = 0; i < MR_READER_SLOTS; i++) {
+        while (atomic_load(&store->readers[i].inside) != 0)
+            (void)sched_yield();
+    }
+}
+
+void mr_store_layer_put(mr_store *store, mr_layer *layer)
+{
+    if (atomic_fetch_sub_explicit(&layer->references, 1, memory_order_acq_rel) != 1)
+        return;
+    mr_layer_clear(layer);
+    pthread_mutex_lock(&store->lock);
+    bool keep = store->spares_count < SPARES_MAX;
+    if (keep) {
+        layer->next = store->spares;
+        store->spares = layer;
+        store->spares_count++;
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (!keep)
+        mr_layer_free(layer);
+}
+
+/* ---- The committer ---- */
+
+static mr_status commit(mr_store *store, mr_layer *layer, mr_error *error)
+{
+    mr_layer_source changes;
+    if (mr_layer_source_open(layer, &changes) != MR_OK)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a change of a store");
+    MR_TRY(store->ops->apply(store->backend, &changes.source, error));
+    atomic_store(&store->layer, NULL);
+    drain(store);
+    mr_store_layer_put(store, layer);
+    return MR_OK;
+}
 
 static void *committer_main(void *arg)
 {
     mr_store *store = arg;
     pthread_mutex_lock(&store->lock);
     for (;;) {
-        while (!store->in_flight && !store->stopping)
+        while (store->in_flight == NULL && !store->stopping)
             pthread_cond_wait(&store->changed, &store->lock);
-        if (!store->in_flight)
+        mr_layer *layer = store->in_flight;
+        if (layer == NULL)
             break;
         pthread_mutex_unlock(&store->lock);
         mr_error error = {0};
-        mr_status status = store->ops->sync(store->backend, &error);
+        mr_status status = commit(store, layer, &error);
         pthread_mutex_lock(&store->lock);
         if (status != MR_OK)
             store->failure = error;
-        store->in_flight = false;
+        store->in_flight = NULL;
         pthread_cond_broadcast(&store->changed);
     }
     pthread_mutex_unlock(&store->lock);
     return NULL;
+}
+
+/* ---- Opening and closing ---- */
+
+static void free_layers(mr_store *store)
+{
+    mr_layer_free(atomic_load(&store->layer)); /* of a change that failed */
+    while (store->spares != NULL) {
+        mr_layer *layer = store->spares;
+        store->spares = layer->next;
+        mr_layer_free(layer);
+    }
 }
 
 void mr_store_close(mr_store *store)
@@ -64,6 +129,7 @@ void mr_store_close(mr_store *store)
         pthread_mutex_unlock(&store->lock);
         pthread_join(store->committer, NULL);
     }
+    free_layers(store);
     if (store->backend != NULL)
         store->ops->close(store->backend);
     pthread_cond_destroy(&store->changed);
@@ -76,31 +142,78 @@ static void close_store(mr_store **store)
     mr_store_close(*store);
 }
 
-mr_status mr_store_open(const mr_store_options *options, mr_store **out, mr_error *error)
+static mr_store *new_store(const mr_backend_ops *ops, const mr_store_options *options)
 {
-    MR_ASSERT(options->tables_count >= 1);
-    __attribute__((cleanup(close_store))) mr_store *store = calloc(1, sizeof *store);
+    mr_store *store = aligned_alloc(_Alignof(mr_store), sizeof *store);
     if (store == NULL)
-        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
+        return NULL;
+    memset(store, 0, sizeof *store);
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->changed, NULL);
-    store->ops = options->path == NULL ? &mr_backend_memory : &mr_backend_rocksdb;
+    store->ops = ops;
     store->tables_count = options->tables_count;
     store->read_only = options->read_only;
-    MR_TRY(store->ops->open(options, &store->backend, error));
-    if (pthread_create(&store->committer, NULL, committer_main, store) != 0)
-        return MR_FAIL(error, MR_IO, "the committer thread cannot be started");
-    store->committer_started = true;
+    if (getrandom(&store->seed, sizeof store->seed, GRND_NONBLOCK) != sizeof store->seed)
+        store->seed = mr_clock_ns();
+    return store;
+}
+
+mr_status mr_store_open_over(const mr_backend_ops *ops, const mr_store_options *options,
+                             mr_store **out, mr_error *error)
+{
+    MR_ASSERT(options->tables_count >= 1);
+    __attribute__((cleanup(close_store))) mr_store *store = new_store(ops, options);
+    if (store == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
+    MR_TRY(ops->open(options, &store->backend, error));
+    if (!ops->direct && !store->read_only) {
+        if (pthread_create(&store->committer, NULL, committer_main, store) != 0)
+            return MR_FAIL(error, MR_IO, "the committer thread cannot be started");
+        store->committer_started = true;
+    }
     *out = store;
     store = NULL;
     return MR_OK;
 }
 
+mr_status mr_store_open(const mr_store_options *options, mr_store **out, mr_error *error)
+{
+    return mr_store_open_over(options->path == NULL ? &mr_backend_memory : &mr_backend_rocksdb,
+                              options, out, error);
+}
+
+/* ---- Reading ---- */
+
+/* The value that the layer has; MR_NOT_FOUND when it removes the key. False when it says nothing.
+ */
+static bool get_from_layer(mr_store *store, uint32_t table, mr_span key, mr_buffer *value,
+                           mr_status *status)
+{
+    mr_layer *layer = mr_store_layer_enter(store);
+    if (layer == NULL)
+        return false;
+    const uint8_t *record =
+        mr_layer_find(layer, mr_record_hash(store->seed, table, key), table, key);
+    if (record != NULL) {
+        const mr_change change = mr_record_read(record);
+        *status = change.present ? mr_buffer_append(value, change.value) : MR_NOT_FOUND;
+    }
+    mr_store_layer_leave(store);
+    return record != NULL;
+}
+
+/* What is not in the layer is looked for in the backend, which has it when the layer went away in
+ * between. */
 mr_status mr_store_get(mr_store *store, uint32_t table, mr_span key, mr_buffer *value)
 {
     MR_ASSERT(table < store->tables_count);
+    mr_status status;
+    if (get_from_layer(store, table, key, value, &status))
+        return status;
     return store->ops->get(store->backend, table, key, value);
 }
+
+/* ---- Submitting ---- */
 
 static mr_status failed(const mr_store *store, mr_error *error)
 {
@@ -113,8 +226,65 @@ static mr_status failed(const mr_store *store, mr_error *error)
 static void lock_idle(mr_store *store)
 {
     pthread_mutex_lock(&store->lock);
-    while (store->in_flight)
+    while (store->in_flight != NULL)
         pthread_cond_wait(&store->changed, &store->lock);
+}
+
+static mr_status submit_directly(mr_store *store, mr_batch *const *batches, size_t batches_count,
+                                 mr_error *error)
+{
+    mr_batch_source changes = mr_batch_source_of(batches, batches_count);
+    MR_TRY(store->ops->apply(store->backend, &changes.source, error));
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < batches_count; i++)
+        bytes += batches[i]->payload_bytes;
+    atomic_fetch_add_explicit(&store->bytes_written, bytes, memory_order_relaxed);
+    return MR_OK;
+}
+
+static mr_layer *take_spare(mr_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    mr_layer *layer = store->spares;
+    if (layer != NULL) {
+        store->spares = layer->next;
+        store->spares_count--;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return layer != NULL ? layer : mr_layer_new(store->tables_count);
+}
+
+/* Makes the layer visible and hands it to the committer. `lock` is held and nothing in flight. */
+static void publish(mr_store *store, mr_layer *layer)
+{
+    atomic_fetch_add_explicit(&store->bytes_written, layer->payload_bytes, memory_order_relaxed);
+    atomic_store_explicit(&layer->references, 1, memory_order_relaxed);
+    layer->number = atomic_fetch_add(&store->published, 1) + 1;
+    atomic_store(&store->layer, layer);
+    store->in_flight = layer;
+}
+
+static void free_layer(mr_layer **layer)
+{
+    mr_layer_free(*layer);
+}
+
+/* The layer is filled while the change before it is still being written. */
+static mr_status submit_layer(mr_store *store, mr_batch *const *batches, size_t batches_count,
+                              mr_error *error)
+{
+    __attribute__((cleanup(free_layer))) mr_layer *layer = take_spare(store);
+    if (layer == NULL || mr_layer_fill(layer, batches, batches_count) != MR_OK)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a change of a store");
+    lock_idle(store);
+    mr_status status = failed(store, error);
+    if (status == MR_OK) {
+        publish(store, layer);
+        layer = NULL;
+    }
+    pthread_mutex_unlock(&store->lock);
+    pthread_cond_broadcast(&store->changed);
+    return status;
 }
 
 mr_status mr_store_submit(mr_store *store, mr_batch *const *batches, size_t batches_count,
@@ -122,29 +292,21 @@ mr_status mr_store_submit(mr_store *store, mr_batch *const *batches, size_t batc
 {
     if (store->read_only)
         return MR_FAIL(error, MR_STATE, "the store is open for reading only");
-    lock_idle(store);
-    mr_status status = failed(store, error);
-    pthread_mutex_unlock(&store->lock);
-    if (status != MR_OK)
-        return status;
-
-    mr_batch_source changes = mr_batch_source_of(batches, batches_count);
-    mr_error local = {0};
-    status = store->ops->apply(store->backend, &changes.source, &local);
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < batches_count; i++) {
-        bytes += batches[i]->payload_bytes;
-        mr_batch_reset(batches[i]);
-    }
     pthread_mutex_lock(&store->lock);
-    if (status == MR_OK) {
-        atomic_fetch_add_explicit(&store->bytes_written, bytes, memory_order_relaxed);
-        store->in_flight = true;
-        pthread_cond_broadcast(&store->changed);
-    } else {
+    mr_error local = store->failure;
+    pthread_mutex_unlock(&store->lock);
+    mr_status status = local.status;
+    if (status == MR_OK)
+        status = store->ops->direct ? submit_directly(store, batches, batches_count, &local)
+                                    : submit_layer(store, batches, batches_count, &local);
+    for (size_t i = 0; i < batches_count; i++)
+        mr_batch_reset(batches[i]);
+    if (status == MR_OK)
+        return MR_OK;
+    pthread_mutex_lock(&store->lock);
+    if (store->failure.status == MR_OK)
         store->failure = local;
-        status = failed(store, error);
-    }
+    status = failed(store, error);
     pthread_mutex_unlock(&store->lock);
     return status;
 }
@@ -165,38 +327,9 @@ uint64_t mr_store_bytes_written(const mr_store *store)
 mr_batch *mr_batch_new(mr_store *store)
 {
     mr_batch *batch = calloc(1, sizeof *batch);
-    if (batch != NULL)
+    if (batch != NULL) {
+        batch->seed = store->seed;
         batch->tables_count = store->tables_count;
-    return batch;
-}
-
-mr_status mr_cursor_open(mr_store *store, uint32_t table, mr_span prefix, mr_span from,
-                         mr_cursor **out)
-{
-    MR_ASSERT(table < store->tables_count);
-    mr_cursor *cursor = malloc(sizeof *cursor);
-    if (cursor == NULL)
-        return MR_NO_MEMORY;
-    cursor->store = store;
-    mr_status status =
-        store->ops->cursor_open(store->backend, table, prefix, from, &cursor->cursor);
-    if (status != MR_OK) {
-        free(cursor);
-        return status;
     }
-    *out = cursor;
-    return MR_OK;
-}
-
-mr_status mr_cursor_next(mr_cursor *cursor, mr_span *key, mr_span *value)
-{
-    return cursor->store->ops->cursor_next(cursor->cursor, key, value);
-}
-
-void mr_cursor_close(mr_cursor *cursor)
-{
-    if (cursor == NULL)
-        return;
-    cursor->store->ops->cursor_close(cursor->cursor);
-    free(cursor);
+    return batch;
 }

@@ -6,7 +6,8 @@
  *   get       -      -       -      -     (- : may run side by side, from any threads)
  *   submit    -      -       X      -     (X : the caller orders them; one thread submits)
  *
- * A get or cursor sees every batch submitted before it, durable or not. */
+ * A get or cursor sees every batch submitted before it, durable or not, and none in part. A change
+ * that failed to become durable is seen until the store is closed. */
 #ifndef MR_STORAGE_STORE_H
 #define MR_STORAGE_STORE_H
 
@@ -44,13 +45,14 @@ void mr_store_close(mr_store *store);
  * Threads: any. */
 mr_status mr_store_get(mr_store *store, uint32_t table, mr_span key, mr_buffer *value);
 
-/* mr_store_submit applies the batches one after the other as one atomic change and empties them.
- * It returns when the change is visible; durability follows. Work of the slow disk happens on the
- * store's own thread; at most one change is in flight, so a second submit first waits.
+/* mr_store_submit applies the batches one after the other as one atomic change, and empties them,
+ * also when it fails. It returns when the change is visible; durability follows. The batches' bytes
+ * are taken over, not copied, and the database is told of them on the store's own thread; at most
+ * one change is in flight, so a second submit waits for it.
  *
- * Errors:  those of an earlier change that failed to become durable, and its own: MR_NO_SPACE,
- *          MR_IO. After one the store refuses further changes, with the same status, until it is
- *          opened again at the last durable change.
+ * Errors:  those of an earlier change that failed to become durable: MR_NO_SPACE, MR_IO; its own:
+ *          MR_NO_MEMORY, MR_STATE when read only. After one (but MR_STATE) the store refuses
+ * further changes, with the same status, until it is opened again at the last durable change.
  * Threads: one at a time. */
 mr_status mr_store_submit(mr_store *store, mr_batch *const *batches, size_t batches_count,
                           mr_error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store_backend: what a place that keeps tables has to offer to store.c. Private to storage/.
  *
- * A backend is used by any number of readers and one writer (apply, sync) at a time. */
+ * A backend is used by any number of readers and one writer (apply) at a time. */
 #ifndef MR_STORAGE_STORE_BACKEND_H
 #define MR_STORAGE_STORE_BACKEND_H
 
@@ -34,17 +34,18 @@ typedef struct mr_backend_cursor mr_backend_cursor;
 
 /* Every function that fails without an mr_error has been asked for one key or one step. */
 typedef struct mr_backend_ops {
+    /* `apply` is work in memory that the submitter does itself. Otherwise the committer thread does
+     * it, and until then readers find the change in a layer. */
+    bool direct;
+
     mr_status (*open)(const mr_store_options *options, mr_backend **out, mr_error *error);
     void (*close)(mr_backend *backend);
 
     /* Appends the value of `key` to `value`; MR_NOT_FOUND. Any thread. */
     mr_status (*get)(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value);
 
-    /* Applies all changes as one atomic change, visible on return. */
+    /* Applies all changes as one atomic change, visible and durable on return. */
     mr_status (*apply)(mr_backend *backend, mr_change_source *changes, mr_error *error);
-
-    /* Returns when everything applied is durable. May run beside apply. */
-    mr_status (*sync)(mr_backend *backend, mr_error *error);
 
     /* Pairs of `table` whose keys start with `prefix`, from the first key >= `from`, as of now. */
     mr_status (*cursor_open)(mr_backend *backend, uint32_t table, mr_span prefix, mr_span from,
@@ -55,5 +56,9 @@ typedef struct mr_backend_ops {
 
 extern const mr_backend_ops mr_backend_rocksdb;
 extern const mr_backend_ops mr_backend_memory;
+
+/* mr_store_open_over is mr_store_open over a given backend. */
+mr_status mr_store_open_over(const mr_backend_ops *ops, const mr_store_options *options,
+                             mr_store **out, mr_error *error);
 
 #endif

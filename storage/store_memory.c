@@ -268,13 +268,6 @@ static mr_status memory_apply(mr_backend *backend, mr_change_source *changes, mr
     return MR_OK;
 }
 
-static mr_status memory_sync(mr_backend *backend, mr_error *error)
-{
-    (void)backend;
-    (void)error;
-    return MR_OK;
-}
-
 /* A treap of n keys is deeper than 5 log2 n with vanishing probability. */
 static bool push(mr_backend_cursor *cursor, node *at)
 {
@@ -335,11 +328,11 @@ static mr_status memory_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr_
 }
 
 const mr_backend_ops mr_backend_memory = {
+    .direct = true,
     .open = memory_open,
     .close = memory_close,
     .get = memory_get,
     .apply = memory_apply,
-    .sync = memory_sync,
     .cursor_open = memory_cursor_open,
     .cursor_next = memory_cursor_next,
     .cursor_close = memory_cursor_close,

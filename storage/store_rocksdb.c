@@ -12,21 +12,18 @@
 #include <rocksdb/c.h>
 
 #include "base/assert.h"
+#include "storage/store_rocksdb_options.h"
 
 enum { FORMAT_VERSION = 1 };
 static const char FORMAT_KEY[] = "format";
 static const char DEFAULT_FAMILY[] = "default";
-
-/* RocksDB's own log is written at opening only. On a full disk it would be told of the failed write
- * first, fail itself, and at its next line run into an assertion that ends the process. */
-enum { LOG_LEVEL_HEADER = 5 };
 
 struct mr_backend {
     rocksdb_t *db;
     rocksdb_options_t *options;
     rocksdb_readoptions_t *read_options;
     rocksdb_writeoptions_t *write_options;
-    rocksdb_writebatch_t *batch; /* the writer's */
+    rocksdb_writebatch_t *batch; /* the writer's, empty between two changes */
     char *path;
     uint32_t tables_count;
     rocksdb_column_family_handle_t **families; /* one a table, then the default one */
@@ -34,12 +31,10 @@ struct mr_backend {
 
 struct mr_backend_cursor {
     mr_backend *backend;
-    const rocksdb_snapshot_t *snapshot;
     rocksdb_readoptions_t *read_options;
-    rocksdb_iterator_t *iterator;
+    rocksdb_iterator_t *iterator; /* sees the table as it was when this was made */
     bool started;
-    size_t prefix_bytes;
-    uint8_t prefix[];
+    char bound[]; /* the first key after all that start with the prefix; read by the iterator */
 };
 
 /* The one place where RocksDB's sentences become statuses of ours. Its codes are the first words
@@ -178,8 +173,6 @@ static mr_status format_take(mr_backend *backend, bool may_create, mr_error *err
     mr_store_le32(version, FORMAT_VERSION);
     rocksdb_put_cf(backend->db, backend->write_options, family, FORMAT_KEY, sizeof FORMAT_KEY - 1,
                    (const char *)version, sizeof version, &text);
-    MR_TRY(translate(text, "writing", backend->path, error));
-    rocksdb_flush_wal(backend->db, 1, &text);
     return translate(text, "writing", backend->path, error);
 }
 
@@ -223,11 +216,14 @@ static mr_status rocksdb_open_backend(const mr_store_options *options, mr_backen
     if (backend == NULL || (backend->path = strdup(options->path)) == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
     backend->tables_count = options->tables_count;
-    backend->options = rocksdb_options_create();
+    char *text = NULL;
+    backend->options = mr_rocksdb_options_new(&text);
+    MR_TRY(translate(text, "setting up", backend->path, error));
     backend->read_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_total_order_seek(backend->read_options, 1);
     backend->write_options = rocksdb_writeoptions_create();
     backend->batch = rocksdb_writebatch_create();
-    rocksdb_options_set_info_log_level(backend->options, LOG_LEVEL_HEADER);
+    rocksdb_writeoptions_set_sync(backend->write_options, 1);
     rocksdb_options_set_create_if_missing(backend->options, !found);
     rocksdb_options_set_create_missing_column_families(backend->options, !options->read_only);
     MR_TRY(open_families(backend, options, error));
@@ -272,26 +268,30 @@ static mr_status rocksdb_apply(mr_backend *backend, mr_change_source *changes, m
     return translate(text, "writing to", backend->path, error);
 }
 
-static mr_status rocksdb_sync(mr_backend *backend, mr_error *error)
-{
-    char *text = NULL;
-    rocksdb_flush_wal(backend->db, 1, &text);
-    return translate(text, "writing to", backend->path, error);
-}
-
 static void rocksdb_cursor_close(mr_backend_cursor *cursor)
 {
-    if (cursor == NULL)
-        return;
     if (cursor->iterator != NULL)
         rocksdb_iter_destroy(cursor->iterator);
-    if (cursor->read_options != NULL)
-        rocksdb_readoptions_destroy(cursor->read_options);
-    if (cursor->snapshot != NULL)
-        rocksdb_release_snapshot(cursor->backend->db, cursor->snapshot);
+    rocksdb_readoptions_destroy(cursor->read_options);
     free(cursor);
 }
 
+/* Writes the first key after all that start with `prefix`, and returns its size: 0 when there is no
+ * such key. */
+static size_t bound_after(mr_span prefix, char *out)
+{
+    size_t size = prefix.size;
+    while (size > 0 && prefix.data[size - 1] == UINT8_MAX)
+        size--;
+    if (size == 0)
+        return 0;
+    memcpy(out, prefix.data, size);
+    out[size - 1] = (char)(prefix.data[size - 1] + 1);
+    return size;
+}
+
+/* With a bound the iterator leaves out files and blocks beyond the prefix, and does not look
+ * through removed keys there. */
 static mr_status rocksdb_cursor_open(mr_backend *backend, uint32_t table, mr_span prefix,
                                      mr_span from, mr_backend_cursor **out)
 {
@@ -299,12 +299,13 @@ static mr_status rocksdb_cursor_open(mr_backend *backend, uint32_t table, mr_spa
     if (cursor == NULL)
         return MR_NO_MEMORY;
     cursor->backend = backend;
-    cursor->prefix_bytes = prefix.size;
-    if (prefix.size > 0)
-        memcpy(cursor->prefix, prefix.data, prefix.size);
-    cursor->snapshot = rocksdb_create_snapshot(backend->db);
     cursor->read_options = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_snapshot(cursor->read_options, cursor->snapshot);
+    rocksdb_readoptions_set_total_order_seek(cursor->read_options,
+                                             prefix.size < MR_ROCKSDB_PREFIX_BYTES);
+    size_t bound_bytes = bound_after(prefix, cursor->bound);
+    if (bound_bytes > 0)
+        rocksdb_readoptions_set_iterate_upper_bound(cursor->read_options, cursor->bound,
+                                                    bound_bytes);
     cursor->iterator =
         rocksdb_create_iterator_cf(backend->db, cursor->read_options, backend->families[table]);
     mr_span start = mr_span_compare(prefix, from) > 0 ? prefix : from;
@@ -329,11 +330,6 @@ static mr_status rocksdb_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr
     }
     const char *data = rocksdb_iter_key(cursor->iterator, &key->size);
     key->data = (const uint8_t *)data;
-    if (key->size < cursor->prefix_bytes ||
-        memcmp(key->data, cursor->prefix, cursor->prefix_bytes) != 0) {
-        cursor->prefix_bytes = SIZE_MAX;
-        return MR_NOT_FOUND;
-    }
     data = rocksdb_iter_value(cursor->iterator, &value->size);
     value->data = (const uint8_t *)data;
     return MR_OK;
@@ -344,7 +340,6 @@ const mr_backend_ops mr_backend_rocksdb = {
     .close = rocksdb_close_backend,
     .get = rocksdb_get_value,
     .apply = rocksdb_apply,
-    .sync = rocksdb_sync,
     .cursor_open = rocksdb_cursor_open,
     .cursor_next = rocksdb_cursor_next,
     .cursor_close = rocksdb_cursor_close,

@@ -24,7 +24,7 @@
 #ifdef __SANITIZE_THREAD__
 /* RocksDB is not instrumented, so that the thread sanitizer does not see its synchronisation. */
 const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
+__attribute__((visibility("default"), used)) const char *__tsan_default_suppressions(void)
 {
     return "called_from_lib:librocksdb.so\nrace:librocksdb.so\n";
 }

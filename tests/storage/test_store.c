@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=model timeout=120 */
 /* Goal: a store holds what was submitted, shows it at once, in order, and keeps it.
- * Method: every body runs over both backends; random sequences are compared with a flat array. */
-#include "support.h"
+ * Method: every body runs over both backends, and over one that holds each change back until the
+ * next one comes, so that all is read from the layer; random sequences are compared with a flat
+ * array. */
+#include "held_backend.h"
 
 #include <sys/stat.h>
 
@@ -10,6 +12,7 @@
 
 typedef struct fixture {
     char *directory; /* NULL for the memory backend */
+    bool held;       /* the backend gets a change when the next one is submitted */
     mr_store *store;
 } fixture;
 
@@ -30,9 +33,20 @@ static int setup_rocksdb(void **state)
     return 0;
 }
 
+static int setup_held(void **state)
+{
+    fixture *made = calloc(1, sizeof *made);
+    made->held = true;
+    held_reset(&mr_backend_memory);
+    assert_int_equal(held_store_open(NULL, &made->store, NULL), MR_OK);
+    *state = made;
+    return 0;
+}
+
 static int teardown(void **state)
 {
     fixture *made = *state;
+    held_set(false);
     mr_store_close(made->store);
     if (made->directory != NULL)
         test_directory_remove(made->directory);
@@ -47,6 +61,27 @@ static void reopen(fixture *at)
         return;
     mr_store_close(at->store);
     at->store = test_store_open(at->directory);
+}
+
+static void wait_durable(fixture *at)
+{
+    if (at->held)
+        held_set(false);
+    assert_int_equal(mr_store_wait(at->store, NULL), MR_OK);
+}
+
+static void submit_many(fixture *at, mr_batch *const *batches, size_t count)
+{
+    if (at->held) {
+        wait_durable(at);
+        held_set(true);
+    }
+    assert_int_equal(mr_store_submit(at->store, batches, count, NULL), MR_OK);
+}
+
+static void submit(fixture *at, mr_batch *batch)
+{
+    submit_many(at, &batch, 1);
 }
 
 static void put(mr_batch *batch, uint32_t table, const char *key, const char *value)
@@ -73,10 +108,10 @@ static void a_submitted_value_is_seen_at_once_and_after_reopening(void **state)
     mr_batch *batch = mr_batch_new(at->store);
     put(batch, 0, "key", "value");
     assert_value(at->store, 0, "key", NULL);
-    test_submit(at->store, batch);
+    submit(at, batch);
     assert_value(at->store, 0, "key", "value");
     assert_value(at->store, 1, "key", NULL);
-    assert_int_equal(mr_store_wait(at->store, NULL), MR_OK);
+    wait_durable(at);
     assert_value(at->store, 0, "key", "value");
     mr_batch_free(batch);
     reopen(at);
@@ -94,7 +129,7 @@ static void the_last_change_of_a_key_wins_within_and_across_batches(void **state
     assert_int_equal(mr_batch_delete(batches[0], 0, mr_span_text("b")), MR_OK);
     assert_int_equal(mr_batch_delete(batches[1], 0, mr_span_text("c")), MR_OK);
     put(batches[1], 0, "b", "3");
-    assert_int_equal(mr_store_submit(at->store, batches, 2, NULL), MR_OK);
+    submit_many(at, batches, 2);
     assert_value(at->store, 0, "a", "2");
     assert_value(at->store, 0, "b", "3");
     assert_value(at->store, 0, "c", NULL);
@@ -112,7 +147,7 @@ static void a_get_appends_and_a_failed_get_leaves_the_buffer(void **state)
     mr_batch *batch = mr_batch_new(at->store);
     put(batch, 2, "", "empty key");
     put(batch, 2, "empty value", "");
-    test_submit(at->store, batch);
+    submit(at, batch);
     mr_batch_free(batch);
     mr_buffer found = {0};
     assert_int_equal(mr_buffer_append(&found, mr_span_text("<")), MR_OK);
@@ -150,11 +185,11 @@ static void a_cursor_walks_a_prefix_in_byte_order_from_a_key(void **state)
     put(batch, 0, "a", "1");
     put(batch, 0, "c", "6");
     put(batch, 0, "b", "2");
-    test_submit(at->store, batch);
+    submit(at, batch);
     put(batch, 0, "b1", "3");
     put(batch, 0, "b\xff", "5");
     put(batch, 1, "b11", "other");
-    test_submit(at->store, batch);
+    submit(at, batch);
     mr_batch_free(batch);
     for (int round = 0; round < 2; round++) {
         assert_walk(at->store, 0, "", "", "a=1 b=2 b1=3 b2=4 b\xff=5 c=6 ");
@@ -177,7 +212,7 @@ static void a_cursor_sees_the_store_as_it_was_when_opened(void **state)
     put(batch, 0, "a", "1");
     put(batch, 0, "b", "2");
     put(batch, 0, "c", "3");
-    test_submit(at->store, batch);
+    submit(at, batch);
     mr_cursor *cursor = NULL;
     assert_int_equal(mr_cursor_open(at->store, 0, (mr_span){0}, (mr_span){0}, &cursor), MR_OK);
     mr_span key, value;
@@ -185,9 +220,9 @@ static void a_cursor_sees_the_store_as_it_was_when_opened(void **state)
     put(batch, 0, "b", "changed");
     put(batch, 0, "bb", "new");
     assert_int_equal(mr_batch_delete(batch, 0, mr_span_text("c")), MR_OK);
-    test_submit(at->store, batch);
+    submit(at, batch);
     mr_batch_free(batch);
-    assert_int_equal(mr_store_wait(at->store, NULL), MR_OK);
+    wait_durable(at);
     assert_true(mr_span_equal(value, mr_span_text("1")));
     assert_int_equal(mr_cursor_next(cursor, &key, &value), MR_OK);
     assert_true(mr_span_equal(value, mr_span_text("2")));
@@ -292,7 +327,7 @@ static void random_changes_give_what_a_flat_array_holds(void **state)
             for (uint32_t j = 0; j < changes; j++)
                 change(&expected, batches[i], &random);
         }
-        assert_int_equal(mr_store_submit(at->store, batches, 3, NULL), MR_OK);
+        submit_many(at, batches, 3);
         for (uint32_t i = 0; i < 10; i++)
             assert_pair(&expected, test_below(&random, TEST_TABLES), test_below(&random, KEYS),
                         at->store);
@@ -319,11 +354,11 @@ static void bytes_written_counts_keys_and_values(void **state)
     put(batch, 0, "four", "sixsix");
     assert_int_equal(mr_batch_delete(batch, 0, mr_span_text("xyz")), MR_OK);
     assert_int_equal(mr_store_bytes_written(at->store), 0);
-    test_submit(at->store, batch);
+    submit(at, batch);
     assert_int_equal(mr_store_bytes_written(at->store), 13);
     put(batch, 0, "gone", "gone");
     mr_batch_reset(batch);
-    test_submit(at->store, batch);
+    submit(at, batch);
     assert_int_equal(mr_store_bytes_written(at->store), 13);
     assert_value(at->store, 0, "gone", NULL);
     mr_batch_free(batch);
@@ -416,7 +451,7 @@ static void a_read_only_store_reads_and_refuses_to_submit(void **state)
     fixture *at = *state;
     mr_batch *batch = mr_batch_new(at->store);
     put(batch, 0, "key", "value");
-    test_submit(at->store, batch);
+    submit(at, batch);
     mr_batch_free(batch);
     mr_store_close(at->store);
     mr_store_options options = {.path = at->directory,
@@ -434,8 +469,9 @@ static void a_read_only_store_reads_and_refuses_to_submit(void **state)
     mr_batch_free(batch);
 }
 
-#define over_both(test)                                                                            \
+#define over_all(test)                                                                             \
     {#test " (memory)", test, setup_memory, teardown, NULL},                                       \
+        {#test " (held)", test, setup_held, teardown, NULL},                                       \
     {                                                                                              \
 #test " (rocksdb)", test, setup_rocksdb, teardown, NULL                                    \
     }
@@ -443,13 +479,13 @@ static void a_read_only_store_reads_and_refuses_to_submit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        over_both(a_submitted_value_is_seen_at_once_and_after_reopening),
-        over_both(the_last_change_of_a_key_wins_within_and_across_batches),
-        over_both(a_get_appends_and_a_failed_get_leaves_the_buffer),
-        over_both(a_cursor_walks_a_prefix_in_byte_order_from_a_key),
-        over_both(a_cursor_sees_the_store_as_it_was_when_opened),
-        over_both(random_changes_give_what_a_flat_array_holds),
-        over_both(bytes_written_counts_keys_and_values),
+        over_all(a_submitted_value_is_seen_at_once_and_after_reopening),
+        over_all(the_last_change_of_a_key_wins_within_and_across_batches),
+        over_all(a_get_appends_and_a_failed_get_leaves_the_buffer),
+        over_all(a_cursor_walks_a_prefix_in_byte_order_from_a_key),
+        over_all(a_cursor_sees_the_store_as_it_was_when_opened),
+        over_all(random_changes_give_what_a_flat_array_holds),
+        over_all(bytes_written_counts_keys_and_values),
         cmocka_unit_test(opening_what_is_not_there_says_so),
         cmocka_unit_test(somebody_elses_database_is_refused),
         cmocka_unit_test(a_database_killed_at_its_making_is_made_again),

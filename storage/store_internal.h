@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store_internal: a store as its own files see it.
+ *
+ * The way of a change: the submitter fills a layer and publishes it; readers look there first; the
+ * committer tells the backend and, when the change is durable there, takes the layer away. A key
+ * is at every moment in the layer, or in the backend, or in both with the same value.
+ *
+ *      spare --fill--> published --durable--> draining --no reader, no cursor--> spare
+ *      submitter       submitter              committer   committer or the last cursor
+ *
+ * A layer whose change failed stays published, so that what was seen once is seen until the store
+ * is closed. */
+#ifndef MR_STORAGE_STORE_INTERNAL_H
+#define MR_STORAGE_STORE_INTERNAL_H
+
+#include "storage/store_layer.h"
+
+enum { MR_READER_SLOTS = 64, MR_CACHE_LINE = 64 };
+
+/* How many readers of some threads are looking at the layer. Threads are spread over slots, so that
+ * readers do not write to a common cache line. */
+typedef struct mr_reader_slot {
+    _Alignas(MR_CACHE_LINE) atomic_uint inside;
+} mr_reader_slot;
+
+struct mr_store {
+    const mr_backend_ops *ops;
+    mr_backend *backend;
+    uint64_t seed; /* of the hashes of keys; random */
+    uint32_t tables_count;
+    bool read_only;
+    _Atomic uint64_t bytes_written;
+
+    /* Shared by the submitter, waiters and the committer thread, guarded by `lock`. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t committer;
+    bool committer_started;
+    bool stopping;
+    mr_layer *in_flight; /* the change that is not yet durable; NULL */
+    mr_layer *spares;    /* to be filled again, linked by `next` */
+    uint32_t spares_count;
+    mr_error failure; /* status MR_OK until a change could not be made durable */
+
+    /* Written by the submitter (published, then layer) and the committer (layer), read by all who
+     * read. Every access is sequentially consistent; see store.c. */
+    _Alignas(MR_CACHE_LINE) _Atomic(mr_layer *) layer; /* NULL when the backend has everything */
+    _Atomic uint64_t published;                        /* changes submitted so far */
+    mr_reader_slot readers[MR_READER_SLOTS];
+};
+
+/* mr_store_layer_enter returns the layer in flight, which stays as it is until
+ * mr_store_layer_leave; or NULL when there is none, and nothing is to be left. Between the two a
+ * reader does not wait for anything. Threads: any. Lock-free. */
+mr_layer *mr_store_layer_enter(mr_store *store);
+void mr_store_layer_leave(mr_store *store);
+
+/* mr_store_layer_put gives back a counted reference; the last one makes the layer a spare one. */
+void mr_store_layer_put(mr_store *store, mr_layer *layer);
+
+#endif

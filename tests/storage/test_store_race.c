@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mr-test: label=race timeout=120 */
+/* Goal: whoever reads while changes are submitted sees the store as it was after a whole number of
+ * them: never a part of one, never less than was submitted before the read began, and a cursor all
+ * the time the same.
+ * Method: change n gives some keys the value n and removes some, by a function of n, so that any
+ * number of changes tells the whole store. Readers get keys and walk prefixes all the time. */
+#include "held_backend.h"
+
+enum { GROUPS = 4, KEYS = 12, READERS = 3, CHANGES = 400, READS_MIN = 2000 };
+
+typedef struct race {
+    mr_store *store;
+    _Atomic uint64_t begun; /* changes whose submit has begun, ended */
+    _Atomic uint64_t ended;
+    _Atomic uint64_t reads;
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    char failure[256]; /* the first one, under `lock` */
+} race;
+
+static void report(race *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void report(race *r, const char *format, ...)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->failure[0] == '\0') {
+        va_list arguments;
+        va_start(arguments, format);
+        (void)vsnprintf(r->failure, sizeof r->failure, format, arguments);
+        va_end(arguments);
+    }
+    pthread_mutex_unlock(&r->lock);
+    atomic_store(&r->stop, true);
+}
+
+/* ---- What the store holds after n changes ---- */
+
+static bool touches_table(uint64_t n, uint32_t table)
+{
+    return n % (1 + 2 * table) == 0;
+}
+
+static uint64_t draw(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
+{
+    uint64_t state = (n << 24) + (table << 16) + (group << 8) + key;
+    return test_random(&state);
+}
+
+/* Key 0 of a group is set by each change of the table. */
+static bool touches(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
+{
+    return touches_table(n, table) && (key == 0 || draw(n, table, group, key) % 4 == 0);
+}
+
+static bool removes(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
+{
+    return key != 0 && draw(n, table, group, key) % 12 == 0;
+}
+
+/* The value of a key after n changes, 0 when it is not there. */
+static uint64_t value_after(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
+{
+    while (n > 0 && !touches(n, table, group, key))
+        n--;
+    return n == 0 || removes(n, table, group, key) ? 0 : n;
+}
+
+static mr_span key_text(uint32_t group, uint32_t key, char *text)
+{
+    int size = snprintf(text, 16, "g%u/%02u", group, key);
+    return mr_span_of(text, (size_t)size);
+}
+
+/* ---- Readers ---- */
+
+static void read_one(race *r, uint64_t *random)
+{
+    char text[16];
+    uint32_t table = test_below(random, TEST_TABLES), group = test_below(random, GROUPS);
+    uint32_t key = test_below(random, KEYS);
+    mr_buffer value = {0};
+    uint64_t least = atomic_load(&r->ended);
+    mr_status status = mr_store_get(r->store, table, key_text(group, key, text), &value);
+    uint64_t most = atomic_load(&r->begun);
+    uint64_t found = status == MR_OK && value.size >= 8 ? mr_load_le64(value.data) : 0;
+    if (status != MR_OK && status != MR_NOT_FOUND)
+        report(r, "get: %s", mr_status_name(status));
+    while (least <= most && value_after(least, table, group, key) != found)
+        least++;
+    if (least > most)
+        report(r, "get of %s in table %u: %llu, at %llu changes", text, table,
+               (unsigned long long)found, (unsigned long long)most);
+    mr_buffer_fini(&value);
+}
+
+/* Walks one group. Its key 0 tells the number of changes at which it must be whole. */
+static void walk_group(race *r, uint64_t *random, bool slowly)
+{
+    char text[16];
+    uint32_t table = test_below(random, TEST_TABLES), group = test_below(random, GROUPS);
+    uint64_t least = atomic_load(&r->ended);
+    mr_cursor *cursor;
+    mr_span prefix = key_text(group, 0, text);
+    prefix.size = 3;
+    if (mr_cursor_open(r->store, table, prefix, (mr_span){0}, &cursor) != MR_OK) {
+        report(r, "a cursor cannot be opened");
+        return;
+    }
+    uint64_t most = atomic_load(&r->begun);
+    uint64_t found[KEYS] = {0};
+    mr_span key, value;
+    mr_status status;
+    while ((status = mr_cursor_next(cursor, &key, &value)) == MR_OK) {
+        uint32_t number =
+            key.size == 5 ? (uint32_t)(key.data[3] - '0') * 10 + key.data[4] - '0' : 0;
+        found[number < KEYS ? number : 0] = mr_load_le64(value.data);
+        for (int i = 0; slowly && i < 20; i++)
+            (void)sched_yield();
+    }
+    mr_cursor_close(cursor);
+    if (status != MR_NOT_FOUND)
+        report(r, "walk: %s", mr_status_name(status));
+    uint64_t at = found[0];
+    if (at < value_after(least, table, group, 0) || at > most)
+        report(r, "a walk of table %u sees change %llu, between %llu and %llu", table,
+               (unsigned long long)at, (unsigned long long)least, (unsigned long long)most);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        if (found[i] != value_after(at, table, group, i))
+            report(r, "a walk of table %u at change %llu finds key %u of change %llu, not %llu",
+                   table, (unsigned long long)at, i, (unsigned long long)found[i],
+                   (unsigned long long)value_after(at, table, group, i));
+    }
+}
+
+static void *reader(void *arg)
+{
+    race *r = arg;
+    uint64_t random = atomic_fetch_add(&r->reads, 1) + (uint64_t)(uintptr_t)arg;
+    while (!atomic_load(&r->stop)) {
+        for (int i = 0; i < 4; i++)
+            read_one(r, &random);
+        walk_group(r, &random, test_below(&random, 4) == 0);
+        atomic_fetch_add(&r->reads, 1);
+    }
+    return NULL;
+}
+
+/* ---- The writer ---- */
+
+/* Values are long, so that a change takes a while. */
+static void fill(mr_batch *const *batches, uint64_t n)
+{
+    uint8_t value[400] = {0};
+    mr_store_le64(value, n);
+    for (uint32_t table = 0; table < TEST_TABLES; table++)
+        for (uint32_t i = 0; i < GROUPS * KEYS; i++) {
+            char text[16];
+            uint32_t group = i / KEYS, key = i % KEYS;
+            if (!touches(n, table, group, key))
+                continue;
+            mr_batch *batch = batches[i % 2];
+            mr_span name = key_text(group, key, text);
+            mr_status status =
+                removes(n, table, group, key)
+                    ? mr_batch_delete(batch, table, name)
+                    : mr_batch_put(batch, table, name, mr_span_of(value, sizeof value));
+            assert_int_equal(status, MR_OK);
+        }
+}
+
+static void run_race(mr_store *store)
+{
+    race r = {.store = store, .lock = PTHREAD_MUTEX_INITIALIZER};
+    mr_batch *batches[2] = {mr_batch_new(store), mr_batch_new(store)};
+    pthread_t threads[READERS];
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, reader, &r), 0);
+    for (uint64_t n = 1; !atomic_load(&r.stop); n++) {
+        fill(batches, n);
+        atomic_store(&r.begun, n);
+        if (mr_store_submit(store, batches, 2, NULL) != MR_OK)
+            report(&r, "submit");
+        atomic_store(&r.ended, n);
+        if (n % 64 == 0 && mr_store_wait(store, NULL) != MR_OK)
+            report(&r, "wait");
+        if (n >= CHANGES && atomic_load(&r.reads) >= READS_MIN)
+            atomic_store(&r.stop, true);
+    }
+    for (int i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    mr_batch_free(batches[0]);
+    mr_batch_free(batches[1]);
+    mr_store_close(store);
+    if (r.failure[0] != '\0')
+        fail_msg("%s", r.failure);
+}
+
+static void readers_see_whole_changes_in_memory(void **state)
+{
+    (void)state;
+    run_race(test_store_open(NULL));
+}
+
+static void readers_see_whole_changes_in_layers_over_memory(void **state)
+{
+    (void)state;
+    mr_store *store;
+    held_reset(&mr_backend_memory);
+    held.yields = 30; /* so that changes go by between a look at the layer and one at the backend */
+    assert_int_equal(held_store_open(NULL, &store, NULL), MR_OK);
+    run_race(store);
+}
+
+static void readers_see_whole_changes_in_rocksdb(void **state)
+{
+    (void)state;
+    char *directory = test_directory();
+    run_race(test_store_open(directory));
+    test_directory_remove(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(readers_see_whole_changes_in_memory),
+        cmocka_unit_test(readers_see_whole_changes_in_layers_over_memory),
+        cmocka_unit_test(readers_see_whole_changes_in_rocksdb),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
