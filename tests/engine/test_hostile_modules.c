@@ -180,6 +180,50 @@ static void a_module_wrong_in_one_way_is_refused_with_that_reason(void **state)
     fixture_close(&f);
 }
 
+/* Functions of Gear that this version does not serve, with their types there. */
+static const abi_function later[] = {
+    {"gr_wait", ":"},
+    {"gr_wait_for", "i:"},
+    {"gr_wait_up_to", "i:"},
+    {"gr_wake", "iii:"},
+    {"gr_reserve_gas", "lii:"},
+    {"gr_unreserve_gas", "ii:"},
+    {"gr_system_reserve_gas", "li:"},
+    {"gr_reservation_send", "iiiii:"},
+    {"gr_reservation_send_commit", "iiii:"},
+    {"gr_reservation_reply", "iiii:"},
+    {"gr_reservation_reply_commit", "ii:"},
+    {"gr_reply_deposit", "ili:"},
+    {"gr_create_program", "iiiiiii:"},
+    {"gr_create_program_wgas", "iiiiilii:"},
+    {"gr_signal_from", "i:"},
+    {"gr_signal_code", "i:"},
+    {"gr_system_break", "i:"},
+};
+
+static void functions_of_later_steps_are_refused_by_name(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, NULL);
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        wat_text wat = {0};
+        text_add(&wat, "(module " MEMORY "(import \"env\" \"%s\" (func", later[i].name);
+        for (const char *type = later[i].type; *type != ':'; type++)
+            text_add(&wat, " (param %s)", *type == 'i' ? "i32" : "i64");
+        text_add(&wat, "))" HANDLE ")");
+        mr_buffer module = fixture_module(wat.at);
+        text_fini(&wat);
+        char refusal[128];
+        (void)snprintf(refusal, sizeof refusal, "import env.%s: there is no such function",
+                       later[i].name);
+        assert_refused(&f, mr_buffer_span(&module), refusal);
+        mr_buffer_fini(&module);
+    }
+    assert_goes_on(&f);
+    fixture_close(&f);
+}
+
 /* ---- Bytes ---- */
 
 static void bytes_that_are_no_module_are_refused(void **state)
@@ -556,6 +600,7 @@ int main(void)
     assert_true(sodium_init() >= 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_module_wrong_in_one_way_is_refused_with_that_reason),
+        cmocka_unit_test(functions_of_later_steps_are_refused_by_name),
         cmocka_unit_test(bytes_that_are_no_module_are_refused),
         cmocka_unit_test(a_truncated_module_is_refused_wherever_it_is_cut),
         cmocka_unit_test(a_module_with_flipped_bytes_is_refused_or_runs),
