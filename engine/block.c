@@ -104,6 +104,8 @@ static void reset_stream(mr_stream *stream, mr_arena *block_arena)
     stream->gas_burned = 0;
     stream->gas_refunded = 0;
     stream->users = 0;
+    stream->replies = 0;
+    stream->failures = 0;
     stream->letters = 0;
     stream->value_left = 0;
     stream->failure = MR_OK;
@@ -156,6 +158,13 @@ static void check_gas(const mr_block *block)
     MR_ASSERT(before + block->gas_bought == after + block->info.gas_burned + refunded);
 }
 
+static void add_counts(mr_block_info *info, const mr_stream *stream)
+{
+    info->user_messages_count += stream->users;
+    info->replies_count += stream->replies;
+    info->failures_count += stream->failures;
+}
+
 static mr_status execute(mr_block *block, mr_error *error)
 {
     mr_engine *engine = block->engine;
@@ -172,13 +181,15 @@ static mr_status execute(mr_block *block, mr_error *error)
     const uint64_t ran = mr_clock_ns();
     engine->statistics.rounds_ns += ran - admitted;
     for (uint32_t s = 0; s < engine->streams_count; s++)
-        block->info.user_messages_count += engine->streams[s].users;
+        add_counts(&block->info, &engine->streams[s]);
     /* Its pages come to be when somebody looks. */
     if (MR_ROOM(block->user_places, block->user_places_capacity, block->info.user_messages_count) !=
         MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
     MR_TRY(mr_block_seal(block, error));
-    engine->statistics.commit_ns += mr_clock_ns() - ran;
+    const uint64_t sealed = mr_clock_ns();
+    engine->statistics.seal_ns += sealed - ran;
+    engine->statistics.commit_ns += sealed - ran;
     return engine->check ? mr_block_check(block, error) : MR_OK;
 }
 
@@ -319,7 +330,9 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
     for (uint32_t s = 0; s < engine->streams_count; s++)
         batches[s] = engine->streams[s].batch;
     batches[engine->streams_count] = engine->batch;
+    const uint64_t written = mr_clock_ns();
     status = mr_store_submit(engine->store, batches, engine->streams_count + 1, error);
+    engine->statistics.wait_ns += mr_clock_ns() - written;
     free(batches);
     if (status != MR_OK) {
         engine->broken = status;
@@ -327,8 +340,11 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
     }
     accept(block);
     engine->statistics.bytes_written = mr_store_bytes_written(engine->store);
-    if (durability == MR_COMMIT_WAIT)
+    if (durability == MR_COMMIT_WAIT) {
+        const uint64_t accepted = mr_clock_ns();
         status = engine->broken = mr_store_wait(engine->store, error);
+        engine->statistics.wait_ns += mr_clock_ns() - accepted;
+    }
     engine->statistics.commit_ns += mr_clock_ns() - start;
     return status;
 }

@@ -63,7 +63,9 @@ typedef struct mr_stream {
     mr_id strangers[MR_STRANGERS]; /* valid within a block; all zero is empty */
     uint64_t gas_burned;
     uint64_t gas_refunded;
-    uint64_t dispatches;
+    uint64_t dispatches; /* since the engine was opened */
+    uint64_t replies;    /* dispatches of replies */
+    uint64_t failures;   /* dispatches that failed or were never run */
     uint64_t users;      /* messages to users */
     uint64_t letters;    /* of these, messages that may be answered */
     mr_value value_left; /* value that left to users */

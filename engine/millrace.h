@@ -238,6 +238,8 @@ typedef struct mr_block_info {
     uint64_t gas_burned; /* by dispatches */
     uint64_t rounds;
     uint64_t receipts_count;
+    uint64_t replies_count;  /* of these, of replies */
+    uint64_t failures_count; /* of these, of dispatches that failed or were never run */
     uint64_t user_messages_count;
     uint64_t transactions_count;
     uint64_t transactions_accepted;
@@ -385,6 +387,9 @@ MR_API mr_status mr_module_check(const mr_schedule *schedule, mr_span module, mr
 /* ---- Counters, summed over all blocks since open ---- */
 typedef struct mr_statistics {
     uint64_t admit_ns, partition_ns, run_ns, merge_ns, commit_ns; /* wall time of the phases */
+    uint64_t seal_ns;   /* part of commit_ns: hashing what changed, up to the root */
+    uint64_t wait_ns;   /* part of commit_ns: handing the block to the store, and waiting for
+                         * the one before to become durable */
     uint64_t serial_ns; /* part of the rounds in which one worker works alone */
     uint64_t rounds_ns; /* wall time of the rounds */
     uint64_t call_ns;   /* inside programs, host functions included, all workers; 0 unless

@@ -550,4 +550,7 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
     else
         execute(&at);
     stream->gas_burned += dispatch->gas_burned;
+    stream->replies += message->kind == MR_KIND_REPLY;
+    stream->failures +=
+        dispatch->outcome != MR_OUTCOME_OK && dispatch->outcome != MR_OUTCOME_EXITED;
 }

@@ -62,8 +62,7 @@ static mr_counters read_counters(mr_reader *reader)
     return counters;
 }
 
-mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters,
-                                 mr_hash *out)
+mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters, mr_hash *out)
 {
     mr_buffer record = {0};
     mr_writer writer = {.buffer = &record};

@@ -171,6 +171,8 @@ static void write_info(mr_writer *writer, const mr_block_info *info, const mr_bl
     mr_write_u64(writer, info->gas_burned);
     mr_write_u64(writer, info->rounds);
     mr_write_u64(writer, info->receipts_count);
+    mr_write_u64(writer, info->replies_count);
+    mr_write_u64(writer, info->failures_count);
     mr_write_u64(writer, info->user_messages_count);
     mr_write_u64(writer, info->transactions_count);
     mr_write_u64(writer, info->transactions_accepted);
@@ -191,6 +193,8 @@ static void read_info(mr_reader *reader, mr_block_info *info, mr_block_params *p
     info->gas_burned = mr_read_u64(reader);
     info->rounds = mr_read_u64(reader);
     info->receipts_count = mr_read_u64(reader);
+    info->replies_count = mr_read_u64(reader);
+    info->failures_count = mr_read_u64(reader);
     info->user_messages_count = mr_read_u64(reader);
     info->transactions_count = mr_read_u64(reader);
     info->transactions_accepted = mr_read_u64(reader);

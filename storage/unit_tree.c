@@ -29,7 +29,7 @@ typedef struct node {
     uint8_t capacity; /* of the arrays behind: 1, 2, 4, 8 or 16 */
     uint16_t present; /* bit w: way w is occupied */
     uint16_t stale;
-    uint16_t raw; /* level 0: the entry's digest is still the caller's leaf */
+    uint16_t raw;                  /* level 0: the entry's digest is still the caller's leaf */
     _Alignas(8) mr_hash digests[]; /* as pointers follow */
     /* then capacity - 1 digests of gaps and, above level 0, capacity pointers to nodes */
 } node;

@@ -83,7 +83,8 @@ static void the_report_has_the_keys_it_promises(void **state)
             fail_msg("no key %s in %s", keys[i], command_out);
     json_t *phases = json_object_get(object, "phases");
     static const char *const phase_keys[] = {"admit", "partition", "run",
-                                             "merge", "commit",    "serial_fraction"};
+                                             "merge", "commit",    "root",
+                                             "wait",  "calls",     "serial_fraction"};
     for (size_t i = 0; i < sizeof phase_keys / sizeof phase_keys[0]; i++)
         if (json_object_get(phases, phase_keys[i]) == NULL)
             fail_msg("no key phases.%s in %s", phase_keys[i], command_out);

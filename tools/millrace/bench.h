@@ -3,9 +3,8 @@
  *
  *     deploy (not measured) -> warm-up (not measured) -> blocks of messages (measured) -> report
  *
- * The clock runs while blocks are executed and committed and while the disk is waited for at the
- * end. Making the transactions of a block and looking through its receipts happens between, with
- * the clock stopped; with a database on disk, commits go on meanwhile. */
+ * The transactions of a million messages or so are made ahead, with the clock stopped; then it runs
+ * while their blocks are executed and committed, until the last one is durable. */
 #ifndef MR_TOOLS_BENCH_H
 #define MR_TOOLS_BENCH_H
 

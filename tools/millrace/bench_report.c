@@ -45,9 +45,10 @@ void mr_bench_print(const mr_bench_result *result)
                  seconds(result->seconds_ns), mr_count_print((uint64_t)mr_bench_rate(result)).text,
                  mr_bench_ns(result));
     (void)printf("phases    admit %.3f s, partition %.3f s, run %.3f s, merge %.3f s, "
-                 "commit %.3f s\n",
+                 "commit %.3f s (root %.3f s, waiting for the store %.3f s)\n",
                  seconds(s->admit_ns), seconds(s->partition_ns), seconds(s->run_ns),
-                 seconds(s->merge_ns), seconds(s->commit_ns));
+                 seconds(s->merge_ns), seconds(s->commit_ns), seconds(s->seal_ns),
+                 seconds(s->wait_ns));
     (void)printf("rounds    %s, %.2f%% of their time on one worker alone\n",
                  mr_count_print(s->rounds).text, 100 * part(s->serial_ns, s->rounds_ns));
     if (s->call_ns > 0)
@@ -66,7 +67,7 @@ json_t *mr_bench_json(const mr_bench_result *result)
     /* clang-format off */
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:b,"
-        " s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}}",
+        " s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}}",
         "workload", result->options->workload->name,
         "tier", mr_tier_name(result->options->engine.tier),
         "streams", mr_json_u64(result->streams),
@@ -88,6 +89,9 @@ json_t *mr_bench_json(const mr_bench_result *result)
         "run", seconds(s->run_ns),
         "merge", seconds(s->merge_ns),
         "commit", seconds(s->commit_ns),
+        "root", seconds(s->seal_ns),
+        "wait", seconds(s->wait_ns),
+        "calls", seconds(s->call_ns),
         "rounds", seconds(s->rounds_ns),
         "serial", seconds(s->serial_ns),
         "serial_fraction", part(s->serial_ns, s->rounds_ns));
