@@ -186,10 +186,26 @@ static void damage_is_refused_or_leaves_whole_changes(void **state)
     test_directory_remove(directory);
 }
 
+/* RocksDB alone would make a new database in its place. */
+static void a_database_that_lost_CURRENT_is_left_as_it_is(void **state)
+{
+    (void)state;
+    char *directory = test_directory();
+    char good[300];
+    (void)snprintf(good, sizeof good, "%s/db", directory);
+    make_database(good);
+    shell("mv '%s/CURRENT' '%s/kept'", good, directory);
+    assert_int_equal(open_harmed(good, true), REFUSED);
+    shell("mv '%s/kept' '%s/CURRENT'", directory, good);
+    assert_int_equal(open_harmed(good, true), WHOLE);
+    test_directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damage_is_refused_or_leaves_whole_changes),
+        cmocka_unit_test(a_database_that_lost_CURRENT_is_left_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
