@@ -194,8 +194,11 @@ static void a_database_that_lost_CURRENT_is_left_as_it_is(void **state)
     char good[300];
     (void)snprintf(good, sizeof good, "%s/db", directory);
     make_database(good);
+    static char names[FILES_MAX][NAME_MAX + 1];
+    size_t count = list_files(good, names);
     shell("mv '%s/CURRENT' '%s/kept'", good, directory);
     assert_int_equal(open_harmed(good, true), REFUSED);
+    assert_int_equal(list_files(good, names), count - 1);
     shell("mv '%s/kept' '%s/CURRENT'", directory, good);
     assert_int_equal(open_harmed(good, true), WHOLE);
     test_directory_remove(directory);
