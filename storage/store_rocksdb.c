@@ -2,12 +2,11 @@
 /* The RocksDB backend: one column family per table, and the default one for the format version. */
 #include "storage/store_backend.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <rocksdb/c.h>
 
@@ -93,26 +92,37 @@ static void close_backend(mr_backend **backend)
     rocksdb_close_backend(*backend);
 }
 
-/* Tells a database from a place where there is none. RocksDB names its current state CURRENT. */
-static mr_status look_for_database(const char *path, bool *found, mr_error *error)
+/* What lies at a path. */
+typedef struct traces {
+    bool database; /* CURRENT, the name of RocksDB's current state */
+    bool tables;   /* files with data, which a database gets long after its first key */
+    bool logs;     /* files with data, which it gets after CURRENT */
+} traces;
+
+static bool ends_in(const char *name, const char *end)
 {
-    struct stat info;
-    if (stat(path, &info) != 0) {
-        if (errno != ENOENT)
-            return MR_FAIL(error, MR_IO, "%s: %s", path, strerror(errno));
-        *found = false;
+    size_t size = strlen(name), end_bytes = strlen(end);
+    return size >= end_bytes && strcmp(name + size - end_bytes, end) == 0;
+}
+
+/* Tells a database from a place where there is none, and from one that has lost its CURRENT, which
+ * RocksDB would take for a place to make a new one. */
+static mr_status look_for_database(const char *path, traces *found, mr_error *error)
+{
+    *found = (traces){0};
+    DIR *folder = opendir(path);
+    if (folder == NULL && errno == ENOENT)
         return MR_OK;
+    if (folder == NULL)
+        return MR_FAIL(error, MR_IO, "%s: %s", path, strerror(errno));
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        found->database |= strcmp(entry->d_name, "CURRENT") == 0;
+        found->tables |= ends_in(entry->d_name, ".sst");
+        found->logs |= ends_in(entry->d_name, ".log");
     }
-    if (!S_ISDIR(info.st_mode))
-        return MR_FAIL(error, MR_IO, "%s is not a directory", path);
-    char *current = NULL;
-    if (asprintf(&current, "%s/CURRENT", path) < 0)
-        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a path");
-    *found = stat(current, &info) == 0;
-    int cause = *found ? 0 : errno;
-    free(current);
-    if (cause != 0 && cause != ENOENT)
-        return MR_FAIL(error, MR_IO, "%s: %s", path, strerror(cause));
+    (void)closedir(folder);
+    if (!found->database && (found->tables || found->logs))
+        return MR_FAIL(error, MR_CORRUPT, "%s: the database has lost its file CURRENT", path);
     return MR_OK;
 }
 
@@ -147,8 +157,9 @@ static mr_status is_empty(mr_backend *backend, bool *empty, mr_error *error)
     return MR_OK;
 }
 
-/* Reads the format version; the first opening of a new database writes it. */
-static mr_status format_take(mr_backend *backend, bool may_create, mr_error *error)
+/* Reads the format version; the first opening of a new database writes it. One that had data files
+ * (`tables`) before it was opened is not new. */
+static mr_status format_take(mr_backend *backend, bool may_create, bool tables, mr_error *error)
 {
     rocksdb_column_family_handle_t *family = backend->families[backend->tables_count];
     size_t value_bytes = 0;
@@ -167,6 +178,8 @@ static mr_status format_take(mr_backend *backend, bool may_create, mr_error *err
         return MR_FAIL(error, MR_VERSION,
                        "%s: a RocksDB database, but not one that this program (format %d) made",
                        backend->path, FORMAT_VERSION);
+    if (tables)
+        return MR_FAIL(error, MR_CORRUPT, "%s: the database has lost its data", backend->path);
     if (!may_create)
         return MR_FAIL(error, MR_NOT_FOUND, "%s: no database there", backend->path);
     uint8_t version[4];
@@ -208,9 +221,9 @@ static mr_status open_families(mr_backend *backend, const mr_store_options *opti
 static mr_status rocksdb_open_backend(const mr_store_options *options, mr_backend **out,
                                       mr_error *error)
 {
-    bool found = false;
+    traces found;
     MR_TRY(look_for_database(options->path, &found, error));
-    if (!found && (!options->create || options->read_only))
+    if (!found.database && (!options->create || options->read_only))
         return MR_FAIL(error, MR_NOT_FOUND, "%s: no database there", options->path);
     __attribute__((cleanup(close_backend))) mr_backend *backend = calloc(1, sizeof *backend);
     if (backend == NULL || (backend->path = strdup(options->path)) == NULL)
@@ -224,10 +237,10 @@ static mr_status rocksdb_open_backend(const mr_store_options *options, mr_backen
     backend->write_options = rocksdb_writeoptions_create();
     backend->batch = rocksdb_writebatch_create();
     rocksdb_writeoptions_set_sync(backend->write_options, 1);
-    rocksdb_options_set_create_if_missing(backend->options, !found);
+    rocksdb_options_set_create_if_missing(backend->options, !found.database);
     rocksdb_options_set_create_missing_column_families(backend->options, !options->read_only);
     MR_TRY(open_families(backend, options, error));
-    MR_TRY(format_take(backend, options->create && !options->read_only, error));
+    MR_TRY(format_take(backend, options->create && !options->read_only, found.tables, error));
     *out = backend;
     backend = NULL;
     return MR_OK;

@@ -9,18 +9,21 @@
 #include "storage/store_backend.h"
 #include "support.h"
 
+/* Kinds of calls: the committer makes those of one, any thread those of the other. */
+enum { HELD_WRITE = 0, HELD_READ = 1 };
+
 /* The tests' own; one store at a time. */
 typedef struct held_backend {
     const mr_backend_ops *inner;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool holding;      /* apply waits while this is set */
-    unsigned yields;   /* how often a get or cursor steps aside before it looks */
-    unsigned applying; /* calls of apply that have begun */
-    unsigned applied;  /* and ended well */
-    uint64_t calls;    /* of any function that can fail */
-    uint64_t fail_at;  /* the call that fails; 0 for none */
-    bool fail_late;    /* a change that fails has been applied all the same */
+    bool holding;        /* apply waits while this is set */
+    unsigned yields;     /* how often a get or cursor steps aside before it looks */
+    unsigned applying;   /* calls of apply that have begun */
+    unsigned applied;    /* and ended well */
+    uint64_t calls[2];   /* of functions that can fail, by kind */
+    uint64_t fail_at[2]; /* the call that fails; 0 for none */
+    bool fail_late;      /* a change that fails has been applied all the same */
     mr_status failure;
 } held_backend;
 
@@ -43,14 +46,21 @@ static inline void held_wait_applying(unsigned count)
     pthread_mutex_unlock(&held.lock);
 }
 
-static inline mr_status held_fails(mr_error *error)
+static inline mr_status held_fails(unsigned kind, mr_error *error)
 {
     pthread_mutex_lock(&held.lock);
-    held.calls++;
-    bool fails = held.calls == held.fail_at;
+    held.calls[kind]++;
+    bool fails = held.calls[kind] == held.fail_at[kind];
     pthread_mutex_unlock(&held.lock);
-    return fails ? MR_FAIL(error, held.failure, "call %llu fails", (unsigned long long)held.fail_at)
-                 : MR_OK;
+    return fails ? MR_FAIL(error, held.failure, "a call fails") : MR_OK;
+}
+
+static inline unsigned held_applied(void)
+{
+    pthread_mutex_lock(&held.lock);
+    unsigned applied = held.applied;
+    pthread_mutex_unlock(&held.lock);
+    return applied;
 }
 
 static inline void held_step_aside(void)
@@ -62,13 +72,13 @@ static inline void held_step_aside(void)
 static inline mr_status held_open(const mr_store_options *options, mr_backend **out,
                                   mr_error *error)
 {
-    MR_TRY(held_fails(error));
+    MR_TRY(held_fails(HELD_WRITE, error));
     return held.inner->open(options, out, error);
 }
 
 static inline mr_status held_get(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value)
 {
-    MR_TRY(held_fails(NULL));
+    MR_TRY(held_fails(HELD_READ, NULL));
     held_step_aside();
     return held.inner->get(backend, table, key, value);
 }
@@ -81,7 +91,7 @@ static inline mr_status held_apply(mr_backend *backend, mr_change_source *change
     while (held.holding)
         pthread_cond_wait(&held.changed, &held.lock);
     pthread_mutex_unlock(&held.lock);
-    mr_status status = held_fails(error);
+    mr_status status = held_fails(HELD_WRITE, error);
     if (status == MR_OK || held.fail_late) {
         mr_status applied = held.inner->apply(backend, changes, error);
         status = status == MR_OK ? applied : status;
@@ -96,14 +106,14 @@ static inline mr_status held_apply(mr_backend *backend, mr_change_source *change
 static inline mr_status held_cursor_open(mr_backend *backend, uint32_t table, mr_span prefix,
                                          mr_span from, mr_backend_cursor **out)
 {
-    MR_TRY(held_fails(NULL));
+    MR_TRY(held_fails(HELD_READ, NULL));
     held_step_aside();
     return held.inner->cursor_open(backend, table, prefix, from, out);
 }
 
 static inline mr_status held_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr_span *value)
 {
-    MR_TRY(held_fails(NULL));
+    MR_TRY(held_fails(HELD_READ, NULL));
     return held.inner->cursor_next(cursor, key, value);
 }
 
@@ -129,13 +139,14 @@ static const mr_backend_ops held_ops = {
 
 static inline void held_reset(const mr_backend_ops *inner)
 {
+    pthread_mutex_lock(&held.lock);
     held.inner = inner;
-    held.holding = false;
-    held.yields = 0;
-    held.applying = held.applied = 0;
-    held.calls = held.fail_at = 0;
-    held.fail_late = false;
+    held.holding = held.fail_late = false;
+    held.yields = held.applying = held.applied = 0;
+    memset(held.calls, 0, sizeof held.calls);
+    memset(held.fail_at, 0, sizeof held.fail_at);
     held.failure = MR_IO;
+    pthread_mutex_unlock(&held.lock);
 }
 
 /* Opens a store over the held backend: over memory when `path` is NULL, else over RocksDB. */

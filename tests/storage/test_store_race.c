@@ -3,11 +3,11 @@
 /* Goal: whoever reads while changes are submitted sees the store as it was after a whole number of
  * them: never a part of one, never less than was submitted before the read began, and a cursor all
  * the time the same.
- * Method: change n gives some keys the value n and removes some, by a function of n, so that any
- * number of changes tells the whole store. Readers get keys and walk prefixes all the time. */
+ * Method: the history of changes.h; readers get keys and walk prefixes all the time. */
+#include "changes.h"
 #include "held_backend.h"
 
-enum { GROUPS = 4, KEYS = 12, READERS = 3, CHANGES = 400, READS_MIN = 2000 };
+enum { READERS = 3, VALUE_BYTES = 400, CHANGES = 400, READS_MIN = 2000 };
 
 typedef struct race {
     mr_store *store;
@@ -33,49 +33,11 @@ static void report(race *r, const char *format, ...)
     atomic_store(&r->stop, true);
 }
 
-/* ---- What the store holds after n changes ---- */
-
-static bool touches_table(uint64_t n, uint32_t table)
-{
-    return n % (1 + 2 * table) == 0;
-}
-
-static uint64_t draw(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
-{
-    uint64_t state = (n << 24) + (table << 16) + (group << 8) + key;
-    return test_random(&state);
-}
-
-/* Key 0 of a group is set by each change of the table. */
-static bool touches(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
-{
-    return touches_table(n, table) && (key == 0 || draw(n, table, group, key) % 4 == 0);
-}
-
-static bool removes(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
-{
-    return key != 0 && draw(n, table, group, key) % 12 == 0;
-}
-
-/* The value of a key after n changes, 0 when it is not there. */
-static uint64_t value_after(uint64_t n, uint32_t table, uint32_t group, uint32_t key)
-{
-    while (n > 0 && !touches(n, table, group, key))
-        n--;
-    return n == 0 || removes(n, table, group, key) ? 0 : n;
-}
-
-static mr_span key_text(uint32_t group, uint32_t key, char *text)
-{
-    int size = snprintf(text, 16, "g%u/%02u", group, key);
-    return mr_span_of(text, (size_t)size);
-}
-
 /* ---- Readers ---- */
 
 static void read_one(race *r, uint64_t *random)
 {
-    char text[16];
+    char text[KEY_TEXT_BYTES];
     uint32_t table = test_below(random, TEST_TABLES), group = test_below(random, GROUPS);
     uint32_t key = test_below(random, KEYS);
     mr_buffer value = {0};
@@ -96,7 +58,7 @@ static void read_one(race *r, uint64_t *random)
 /* Walks one group. Its key 0 tells the number of changes at which it must be whole. */
 static void walk_group(race *r, uint64_t *random, bool slowly)
 {
-    char text[16];
+    char text[KEY_TEXT_BYTES];
     uint32_t table = test_below(random, TEST_TABLES), group = test_below(random, GROUPS);
     uint64_t least = atomic_load(&r->ended);
     mr_cursor *cursor;
@@ -107,13 +69,11 @@ static void walk_group(race *r, uint64_t *random, bool slowly)
         return;
     }
     uint64_t most = atomic_load(&r->begun);
-    uint64_t found[KEYS] = {0};
+    uint64_t found[KEYS + 1] = {0};
     mr_span key, value;
     mr_status status;
     while ((status = mr_cursor_next(cursor, &key, &value)) == MR_OK) {
-        uint32_t number =
-            key.size == 5 ? (uint32_t)(key.data[3] - '0') * 10 + key.data[4] - '0' : 0;
-        found[number < KEYS ? number : 0] = mr_load_le64(value.data);
+        found[key_number(key)] = mr_load_le64(value.data);
         for (int i = 0; slowly && i < 20; i++)
             (void)sched_yield();
     }
@@ -124,6 +84,8 @@ static void walk_group(race *r, uint64_t *random, bool slowly)
     if (at < value_after(least, table, group, 0) || at > most)
         report(r, "a walk of table %u sees change %llu, between %llu and %llu", table,
                (unsigned long long)at, (unsigned long long)least, (unsigned long long)most);
+    if (found[KEYS] != 0)
+        report(r, "a walk of table %u finds a key that is not of its prefix", table);
     for (uint32_t i = 0; i < KEYS; i++) {
         if (found[i] != value_after(at, table, group, i))
             report(r, "a walk of table %u at change %llu finds key %u of change %llu, not %llu",
@@ -147,27 +109,6 @@ static void *reader(void *arg)
 
 /* ---- The writer ---- */
 
-/* Values are long, so that a change takes a while. */
-static void fill(mr_batch *const *batches, uint64_t n)
-{
-    uint8_t value[400] = {0};
-    mr_store_le64(value, n);
-    for (uint32_t table = 0; table < TEST_TABLES; table++)
-        for (uint32_t i = 0; i < GROUPS * KEYS; i++) {
-            char text[16];
-            uint32_t group = i / KEYS, key = i % KEYS;
-            if (!touches(n, table, group, key))
-                continue;
-            mr_batch *batch = batches[i % 2];
-            mr_span name = key_text(group, key, text);
-            mr_status status =
-                removes(n, table, group, key)
-                    ? mr_batch_delete(batch, table, name)
-                    : mr_batch_put(batch, table, name, mr_span_of(value, sizeof value));
-            assert_int_equal(status, MR_OK);
-        }
-}
-
 static void run_race(mr_store *store)
 {
     race r = {.store = store, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -176,7 +117,7 @@ static void run_race(mr_store *store)
     for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, reader, &r), 0);
     for (uint64_t n = 1; !atomic_load(&r.stop); n++) {
-        fill(batches, n);
+        assert_int_equal(fill(batches, n, VALUE_BYTES), MR_OK);
         atomic_store(&r.begun, n);
         if (mr_store_submit(store, batches, 2, NULL) != MR_OK)
             report(&r, "submit");
