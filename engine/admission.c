@@ -374,7 +374,9 @@ static mr_status admit_reply(const context *at)
     }
     MR_TRY(status);
     mr_program *program;
-    MR_TRY(mr_engine_find_program(at->engine, &program_id, &program));
+    status = mr_engine_find_program(at->engine, &program_id, &program);
+    if (status != MR_OK)
+        return status == MR_NOT_FOUND ? MR_CORRUPT : status; /* who wrote the letter stays known */
     MR_TRY(MR_GROW(block->letters, block->letters_capacity, block->letters_count));
     bool paid;
     MR_TRY(pay(at, &paid));

@@ -151,6 +151,8 @@ static mr_status visit_code(walk *at, mr_span key, mr_span value)
 
 static mr_status visit_letter(walk *at, mr_span key, mr_span value)
 {
+    if (key.size != MR_LETTER_KEY_BYTES)
+        return MR_CORRUPT;
     for (size_t i = 0; i < at->block->letters_count; i++) {
         const mr_letter *letter = &at->block->letters[i];
         if (letter->removed && memcmp(letter->user.bytes, key.data, 32) == 0 &&

@@ -90,10 +90,13 @@ static mr_status load(mr_codes *codes, const mr_id *id, mr_module **out)
 {
     mr_buffer bytes = {0};
     mr_status status = mr_store_get(codes->store, codes->table, mr_id_span(id), &bytes);
-    if (status == MR_OK)
-        status = enter(codes, id, mr_buffer_span(&bytes), out, NULL);
+    if (status == MR_OK) {
+        const mr_id found = mr_id_of_code(mr_buffer_span(&bytes));
+        status = mr_id_equal(&found, id) ? enter(codes, id, mr_buffer_span(&bytes), out, NULL)
+                                         : MR_CORRUPT;
+    }
     mr_buffer_fini(&bytes);
-    return status;
+    return status == MR_MODULE ? MR_CORRUPT : status; /* it was accepted once */
 }
 
 mr_status mr_codes_find(mr_codes *codes, const mr_id *id, mr_module **out)

@@ -256,6 +256,8 @@ mr_status mr_block_write(mr_block *block);
 /* stored.c: blocks, receipts and messages to users as stored. */
 mr_status mr_stored_encode_transactions(mr_block *block);
 mr_status mr_stored_write(mr_block *block, mr_batch *batch);
+/* Errors: MR_NOT_FOUND there is no such block; MR_CORRUPT; MR_IO; MR_NO_MEMORY. */
+mr_status mr_stored_root(mr_engine *engine, uint64_t height, mr_hash *out);
 
 /* receipts.c: receipts and messages to users as stored, written by all workers. */
 mr_status mr_receipts_write(mr_block *block);
@@ -267,6 +269,7 @@ const mr_receipt *mr_receipts_at(const mr_stored_receipts *receipts, uint64_t i)
 const mr_user_message *mr_receipts_user_message(const mr_stored_receipts *receipts, uint64_t i);
 
 /* state.c: what is in the store beside programs and blocks. */
+enum { MR_META_VERSION = 1 /* of the records of META */ };
 enum { MR_LETTER_KEY_BYTES = 64, MR_UNIT_KEY_BYTES = 36 };
 void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES]);
 mr_hash mr_state_key(mr_table table, mr_span key);

@@ -179,16 +179,20 @@ mr_status mr_program_encode(const mr_program *program, mr_buffer *out)
     return writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
-static mr_status decode_heap(mr_reader *reader, mr_pages *heap)
+/* The heap lies behind the static pages, and memory ends with the last page of either. */
+static mr_status decode_heap(mr_reader *reader, uint32_t static_pages, uint32_t pages,
+                             mr_pages *heap)
 {
     uint64_t count = mr_read_leb(reader);
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         uint64_t first = mr_read_leb(reader), end = mr_read_leb(reader);
-        if (first >= end || end > MR_PAGES_MAX || first < mr_pages_end(heap))
+        if (first >= end || end > pages || first < static_pages || first < mr_pages_end(heap))
             return MR_CORRUPT;
         MR_TRY(mr_pages_add(heap, (uint32_t)first, (uint32_t)end));
     }
-    return reader->failed ? MR_CORRUPT : MR_OK;
+    const bool ends_well =
+        mr_pages_end(heap) == pages || (heap->count == 0 && pages == static_pages);
+    return reader->failed || !ends_well ? MR_CORRUPT : MR_OK;
 }
 
 /* Fills the program from what follows the code id. */
@@ -196,10 +200,11 @@ static mr_status decode_rest(mr_program *program, mr_reader *reader)
 {
     program->balance = mr_read_value(reader);
     uint64_t pages = mr_read_leb(reader);
-    if (pages < mr_code_static_pages(program->module->code) || pages > MR_PAGES_MAX)
+    const uint32_t static_pages = mr_code_static_pages(program->module->code);
+    if (pages < static_pages || pages > MR_PAGES_MAX)
         return MR_CORRUPT;
     MR_TRY(mr_memory_load_pages(&program->memory, (uint32_t)pages));
-    MR_TRY(decode_heap(reader, &program->heap));
+    MR_TRY(decode_heap(reader, static_pages, (uint32_t)pages, &program->heap));
     if (program->status == MR_PROGRAM_EXITED) {
         program->inheritor = malloc(sizeof *program->inheritor);
         if (program->inheritor == NULL)

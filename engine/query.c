@@ -204,9 +204,9 @@ mr_status mr_engine_genesis(mr_engine *engine, mr_balance **out, size_t *count)
     mr_buffer record = {0};
     MR_TRY(mr_store_get(engine->store, MR_TABLE_META, mr_span_text("genesis"), &record));
     mr_reader reader = mr_reader_of(mr_buffer_span(&record));
-    (void)mr_read_u8(&reader);
+    const uint8_t version = mr_read_u8(&reader);
     uint64_t total = mr_read_leb(&reader);
-    mr_status status = total > record.size ? MR_CORRUPT : MR_OK;
+    mr_status status = version != MR_META_VERSION || total > record.size ? MR_CORRUPT : MR_OK;
     mr_balance *balances = status == MR_OK ? calloc(total + 1, sizeof *balances) : NULL;
     if (status == MR_OK && balances == NULL)
         status = MR_NO_MEMORY;

@@ -254,6 +254,8 @@ static mr_status read_receipt(reading *from, mr_stored_receipts *to)
     const uint8_t head = mr_read_u8(&from->reader);
     receipt->kind = (mr_kind)(head & KIND_MASK);
     receipt->outcome = (mr_outcome)(head >> OUTCOME_SHIFT & OUTCOME_MASK);
+    if (receipt->outcome > MR_OUTCOME_EXITED)
+        return MR_CORRUPT;
     const bool from_transaction = (head & FROM_TRANSACTION) != 0;
     if (from_transaction)
         from->transaction += (uint32_t)mr_read_leb(&from->reader);
@@ -277,17 +279,9 @@ static mr_status read_receipt(reading *from, mr_stored_receipts *to)
     return from->reader.failed ? MR_CORRUPT : MR_OK;
 }
 
-static mr_status read_chunk(mr_engine *engine, uint64_t height, uint32_t chunk, reading *from,
-                            mr_stored_receipts *to)
+static mr_status read_chunk(uint64_t height, uint32_t chunk, reading *from, mr_stored_receipts *to)
 {
-    uint8_t key[CHUNK_KEY_BYTES];
-    chunk_key(height, chunk, key);
-    mr_buffer *bytes = &to->chunks[chunk];
-    mr_status status =
-        mr_store_get(engine->store, MR_TABLE_RECEIPT, mr_span_of(key, sizeof key), bytes);
-    if (status != MR_OK)
-        return status == MR_NOT_FOUND ? MR_CORRUPT : status;
-    from->reader = mr_reader_of(mr_buffer_span(bytes));
+    from->reader = mr_reader_of(mr_buffer_span(&to->chunks[chunk]));
     from->height = height;
     from->transaction = 0;
     from->known.count = 0;
@@ -298,17 +292,42 @@ static mr_status read_chunk(mr_engine *engine, uint64_t height, uint32_t chunk, 
     return MR_OK;
 }
 
+/* Fetches the chunks; `bytes` is their size together. */
+static mr_status fetch_chunks(mr_engine *engine, uint64_t height, mr_stored_receipts *to,
+                              uint64_t *bytes)
+{
+    to->chunks = calloc(to->chunks_count + 1, sizeof *to->chunks);
+    if (to->chunks == NULL)
+        return MR_NO_MEMORY;
+    *bytes = 0;
+    for (uint32_t chunk = 0; chunk < to->chunks_count; chunk++) {
+        uint8_t key[CHUNK_KEY_BYTES];
+        chunk_key(height, chunk, key);
+        mr_status status = mr_store_get(engine->store, MR_TABLE_RECEIPT,
+                                        mr_span_of(key, sizeof key), &to->chunks[chunk]);
+        if (status != MR_OK)
+            return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+        *bytes += to->chunks[chunk].size;
+    }
+    return MR_OK;
+}
+
 static mr_status read_all(mr_engine *engine, uint64_t height, mr_stored_receipts *to)
 {
+    uint64_t bytes;
+    MR_TRY(fetch_chunks(engine, height, to, &bytes));
+    /* Each has a byte at least, but for automatic replies: no count makes the engine allocate more
+     * than the chunks can hold. */
+    if (to->receipts_count > bytes || to->user_messages_count > to->receipts_count + bytes)
+        return MR_CORRUPT;
     to->receipts = calloc(to->receipts_count + 1, sizeof *to->receipts);
     to->user_messages = calloc(to->user_messages_count + 1, sizeof *to->user_messages);
-    to->chunks = calloc(to->chunks_count + 1, sizeof *to->chunks);
     reading *from = malloc(sizeof *from);
     mr_status status = MR_OK;
-    if (to->receipts == NULL || to->user_messages == NULL || to->chunks == NULL || from == NULL)
+    if (to->receipts == NULL || to->user_messages == NULL || from == NULL)
         status = MR_NO_MEMORY;
     for (uint32_t chunk = 0; chunk < to->chunks_count && status == MR_OK; chunk++)
-        status = read_chunk(engine, height, chunk, from, to);
+        status = read_chunk(height, chunk, from, to);
     free(from);
     if (status == MR_OK && (to->receipts_read != to->receipts_count ||
                             to->user_messages_read != to->user_messages_count))

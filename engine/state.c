@@ -9,8 +9,6 @@
 #include "engine/codec.h"
 #include "engine/id.h"
 
-enum { FORMAT_VERSION = 1 };
-
 void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES])
 {
     memcpy(out, letter->user.bytes, 32);
@@ -106,7 +104,7 @@ mr_status mr_state_write_head(mr_batch *batch, uint64_t height, const mr_hash *r
 {
     mr_buffer record = {0};
     mr_writer writer = {.buffer = &record};
-    mr_write_u8(&writer, FORMAT_VERSION);
+    mr_write_u8(&writer, MR_META_VERSION);
     mr_write_u64(&writer, height);
     mr_write_bytes(&writer, root->bytes, sizeof root->bytes);
     write_counters(&writer, counters);
@@ -122,13 +120,13 @@ static mr_status write_config(mr_batch *batch, const mr_engine *engine,
 {
     mr_buffer record = {0};
     mr_writer writer = {.buffer = &record};
-    mr_write_u8(&writer, FORMAT_VERSION);
+    mr_write_u8(&writer, MR_META_VERSION);
     write_rules(&writer, engine);
     mr_status status = writer.failed ? MR_NO_MEMORY
                                      : mr_batch_put(batch, MR_TABLE_META, mr_span_text("config"),
                                                     mr_buffer_span(&record));
     record.size = 0;
-    mr_write_u8(&writer, FORMAT_VERSION);
+    mr_write_u8(&writer, MR_META_VERSION);
     mr_write_leb(&writer, options->genesis_count);
     for (size_t i = 0; i < options->genesis_count; i++) {
         mr_write_id(&writer, &options->genesis[i].account);
@@ -223,6 +221,19 @@ static mr_status check_schedule(mr_reader *reader, const mr_schedule *schedule, 
     return MR_OK;
 }
 
+/* A store without a configuration is one that was never set up, if it has no head either: else
+ * setting it up would overwrite what is there. Returns MR_NOT_FOUND for the former. */
+static mr_status check_is_empty(mr_engine *engine, mr_error *error)
+{
+    mr_buffer head = {0};
+    mr_status status = mr_store_get(engine->store, MR_TABLE_META, mr_span_text("head"), &head);
+    mr_buffer_fini(&head);
+    if (status == MR_NOT_FOUND)
+        return MR_FAIL(error, MR_NOT_FOUND, "there is no state in the database");
+    return MR_FAIL(error, status == MR_OK ? MR_CORRUPT : status,
+                   "the database's configuration is missing");
+}
+
 static mr_status read_config(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     mr_buffer record = {0};
@@ -230,16 +241,16 @@ static mr_status read_config(mr_engine *engine, const mr_engine_options *options
     if (status != MR_OK) {
         mr_buffer_fini(&record);
         if (status == MR_NOT_FOUND)
-            return status; /* an empty store */
+            return check_is_empty(engine, error);
         return MR_FAIL(error, status, "the database's configuration cannot be read: %s",
                        mr_status_text(status));
     }
     mr_reader reader = mr_reader_of(mr_buffer_span(&record));
     uint8_t version = mr_read_u8(&reader);
-    if (version != FORMAT_VERSION) {
+    if (version != MR_META_VERSION) {
         status =
             MR_FAIL(error, MR_VERSION, "the database has format %u, this engine reads format %u",
-                    version, FORMAT_VERSION);
+                    version, MR_META_VERSION);
     } else {
         engine->accounts_on = mr_read_u8(&reader) != 0;
         const uint64_t code_version = mr_read_leb(&reader);
@@ -260,6 +271,43 @@ static mr_status read_config(mr_engine *engine, const mr_engine_options *options
     return status;
 }
 
+/* Configuration and counters are what the state tree commits to: then no number in them can make
+ * the engine allocate or compute what it should not. */
+static mr_status check_counters(mr_engine *engine, mr_error *error)
+{
+    const mr_hash key = mr_state_key(MR_TABLE_META, mr_span_text("counters"));
+    mr_hash leaf;
+    mr_tree_proof proof;
+    MR_TRY(mr_state_counters_leaf(engine, &engine->counters, &leaf));
+    MR_TRY(mr_tree_prove(engine->tree, &key, &proof, error));
+    if (!proof.present || !mr_hash_equal(&proof.found_leaf, &leaf))
+        return MR_FAIL(error, MR_CORRUPT,
+                       "the configuration or the counters of block %llu are not those of the state "
+                       "tree: the database is damaged",
+                       (unsigned long long)engine->height);
+    return MR_OK;
+}
+
+/* The last block stored is the head's. */
+static mr_status check_height(mr_engine *engine, mr_error *error)
+{
+    mr_hash root = engine->root;
+    mr_status status = MR_OK;
+    if (engine->height > 0)
+        status = mr_stored_root(engine, engine->height, &root);
+    if (status == MR_OK && !mr_hash_equal(&root, &engine->root))
+        status = MR_CORRUPT;
+    mr_hash beyond;
+    if (status == MR_OK && mr_stored_root(engine, engine->height + 1, &beyond) != MR_NOT_FOUND)
+        status = MR_CORRUPT;
+    if (status == MR_OK)
+        return MR_OK;
+    return MR_FAIL(error, status == MR_NOT_FOUND ? MR_CORRUPT : status,
+                   "block %llu is not the last one stored, or not with the root of the state: the "
+                   "database is damaged",
+                   (unsigned long long)engine->height);
+}
+
 static mr_status read_head(mr_engine *engine, mr_error *error)
 {
     mr_buffer record = {0};
@@ -270,7 +318,7 @@ static mr_status read_head(mr_engine *engine, mr_error *error)
         engine->height = mr_read_u64(&reader);
         mr_read_bytes(&reader, engine->root.bytes, sizeof engine->root.bytes);
         engine->counters = read_counters(&reader);
-        if (version != FORMAT_VERSION || !mr_reader_done(&reader))
+        if (version != MR_META_VERSION || !mr_reader_done(&reader))
             status = MR_CORRUPT;
     }
     mr_buffer_fini(&record);
@@ -281,7 +329,8 @@ static mr_status read_head(mr_engine *engine, mr_error *error)
         return MR_FAIL(error, MR_CORRUPT,
                        "the state tree's root is not that of block %llu: the database is damaged",
                        (unsigned long long)engine->height);
-    return MR_OK;
+    MR_TRY(check_counters(engine, error));
+    return check_height(engine, error);
 }
 
 static mr_status load_dispatch(mr_engine *engine, mr_span key, mr_span value)

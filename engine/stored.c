@@ -268,10 +268,25 @@ static mr_status read_chunks(mr_engine *engine, uint64_t height, mr_stored_block
     return MR_OK;
 }
 
+/* A number of transactions is believed, and allocated for, when their last chunk is there. */
+static mr_status check_last_chunk(mr_engine *engine, uint64_t height, uint64_t count)
+{
+    if (count == 0)
+        return MR_OK;
+    if (count > UINT32_MAX)
+        return MR_CORRUPT;
+    const uint32_t chunk = (uint32_t)((count - 1) / MR_CHUNK_TRANSACTIONS);
+    uint8_t key[12];
+    mr_buffer record = {0};
+    mr_status status =
+        mr_store_get(engine->store, MR_TABLE_BLOCK, block_key(height, &chunk, key), &record);
+    mr_buffer_fini(&record);
+    return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+}
+
 static mr_status read_transactions(mr_engine *engine, uint64_t height, mr_stored_block *block)
 {
-    if (block->info.transactions_count > UINT32_MAX)
-        return MR_CORRUPT;
+    MR_TRY(check_last_chunk(engine, height, block->info.transactions_count));
     block->transactions_count = block->info.transactions_count;
     block->transactions = calloc(block->transactions_count + 1, sizeof *block->transactions);
     if (block->transactions == NULL)
@@ -300,6 +315,26 @@ static mr_status read_block(mr_engine *engine, uint64_t height, mr_stored_block 
                             block->info.user_messages_count, &block->receipts);
 }
 
+mr_status mr_stored_root(mr_engine *engine, uint64_t height, mr_hash *out)
+{
+    uint8_t key[12];
+    mr_buffer record = {0};
+    mr_status status =
+        mr_store_get(engine->store, MR_TABLE_BLOCK, block_key(height, NULL, key), &record);
+    if (status == MR_OK) {
+        mr_block_info info;
+        mr_block_params params;
+        mr_reader reader = mr_reader_of(mr_buffer_span(&record));
+        read_info(&reader, &info, &params);
+        if (mr_reader_done(&reader) && info.height == height)
+            memcpy(out->bytes, info.root.bytes, sizeof out->bytes);
+        else
+            status = MR_CORRUPT;
+    }
+    mr_buffer_fini(&record);
+    return status;
+}
+
 mr_status mr_engine_block(mr_engine *engine, uint64_t height, mr_stored_block **out,
                           mr_error *error)
 {
@@ -309,6 +344,8 @@ mr_status mr_engine_block(mr_engine *engine, uint64_t height, mr_stored_block **
     mr_status status = read_block(engine, height, block);
     if (status != MR_OK) {
         mr_stored_block_free(block);
+        if (status == MR_NOT_FOUND && height > 0 && height <= engine->height)
+            status = MR_CORRUPT;
         if (status == MR_NOT_FOUND)
             return MR_FAIL(error, status, "there is no block %llu: the last one is %llu",
                            (unsigned long long)height, (unsigned long long)engine->height);

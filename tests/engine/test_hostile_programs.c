@@ -424,6 +424,57 @@ static void a_flood_of_bytes_is_paid_for(void **state)
     fixture_close(&f);
 }
 
+/* ---- Many at once, and a block with a limit ---- */
+
+/* Loops, recursion, memory and messages without end, each several times: a block burns no more than
+ * its limit, every message gets its receipt in this block or a later one, and an honest one between
+ * them is served in the first. */
+static void mischief_of_all_kinds_stays_within_the_limit_of_each_block(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "(func (export \"handle\") (loop $l (br $l)))",
+        "(func $r (call $r)) (func (export \"handle\") (call $r))",
+        "(func (export \"handle\") (local $p i32) (loop $l"
+        "(local.set $p (call $alloc (i32.const 100)))"
+        "(i32.store (i32.mul (local.get $p) (i32.const 65536)) (i32.const 1))"
+        "(br_if $l (i32.ne (local.get $p) (i32.const -1)))))",
+        "(func (export \"handle\") (call $gr_program_id (i32.const 0)) (loop $l"
+        "(call $gr_send (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 256))"
+        "(br $l)))",
+    };
+    enum { KINDS = 4, EACH = 3, LIMIT = 500000000, GAS = 150000000 };
+    fixture f;
+    fixture_open(&f, NULL);
+    mr_id programs[KINDS];
+    for (size_t i = 0; i < KINDS; i++)
+        programs[i] = fixture_program_of(&f, 1, bodies[i]);
+    const mr_id honest = fixture_program_of(&f, 1, "(func (export \"handle\"))");
+    mr_transaction sends[KINDS * EACH + 1];
+    f.gas = 20000;
+    sends[0] = fixture_send_of(&f, &honest, (mr_span){0});
+    f.gas = GAS;
+    for (size_t i = 0; i < KINDS * EACH; i++)
+        sends[i + 1] = fixture_send_of(&f, &programs[i % KINDS], (mr_span){0});
+    f.params.gas_limit = LIMIT;
+    mr_block_info info = run_all(&f, sends, KINDS * EACH + 1);
+    assert_id_equal(fixture_receipt(&f, 0).program, honest);
+    assert_int_equal(fixture_receipt(&f, 0).outcome, MR_OUTCOME_OK);
+    uint64_t receipts = info.receipts_count;
+    unsigned blocks = 1;
+    for (; info.queue_count > 0; blocks++) {
+        assert_true(info.gas_burned <= LIMIT);
+        fixture_run(&f, NULL, 0);
+        info = fixture_info(&f);
+        assert_true(info.receipts_count > 0);
+        receipts += info.receipts_count;
+    }
+    assert_true(blocks > 2);
+    assert_int_equal(receipts, KINDS * EACH + 1); /* sends without end fail: none was sent */
+    assert_goes_on(&f);
+    fixture_close(&f);
+}
+
 /* ---- Persistence of mischief ---- */
 
 /* What one message leaves in globals, stack, tables and beyond its memory is gone in the next. */
@@ -467,6 +518,7 @@ int main(void)
         cmocka_unit_test(four_hundred_thousand_messages_wait_and_are_taken_up_again),
         cmocka_unit_test(the_largest_payload_goes_through_several_programs),
         cmocka_unit_test(a_flood_of_bytes_is_paid_for),
+        cmocka_unit_test(mischief_of_all_kinds_stays_within_the_limit_of_each_block),
         cmocka_unit_test(nothing_survives_a_dispatch_but_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,48 @@ static void a_full_disk_is_reported_and_what_was_committed_is_kept(void **state)
         assert_contains(command_err, "space");
 }
 
+/* A run whose database is on that file system, too; its report says what was committed. */
+static void a_full_disk_ends_a_run_with_a_sentence(void **state)
+{
+    (void)state;
+    write_text(
+        "long.yaml",
+        "programs: [{name: c, path: cold.wasm, from: a, init: {u32: 200}, gas: 9000000000}]\n"
+        "blocks:\n"
+        "  - repeat: 100000\n"
+        "    messages:\n"
+        "      - {from: a, to: c, payload: {u32: 1}, gas: 1000000000}\n");
+    (void)mkdir("small", 0777);
+    if (mount("tmpfs", "small", "tmpfs", 0, "size=4m") != 0)
+        skip();
+    const int exit_code = millrace("run long.yaml --db small/db");
+    char run_err[512];
+    (void)snprintf(run_err, sizeof run_err, "%.500s", command_err);
+    (void)umount("small");
+    if (exit_code != 1)
+        fail_msg("exit code %d: %s", exit_code, run_err);
+    assert_contains(run_err, "space");
+}
+
+/* Where nothing can be mounted: a limit on the size of files, which comes with a signal. */
+static void a_file_that_may_not_grow_is_reported_and_what_was_committed_is_kept(void **state)
+{
+    (void)state;
+    char command[8192];
+    (void)snprintf(command, sizeof command,
+                   "ulimit -f 3000; exec %s bench cold -p 200 -m 2000000 -b 2000 --no-pin "
+                   "--db limited >out.txt 2>err.txt",
+                   getenv("MR_MILLRACE"));
+    const int status = system(command);
+    read_text("err.txt", command_err, sizeof command_err);
+    if (!WIFEXITED(status))
+        fail_msg("ended by a signal, status %d", status);
+    assert_fails(WEXITSTATUS(status), 1, "limited");
+    assert_contains(command_err, "File too large");
+    assert_int_equal(millrace("inspect limited"), 0);
+    assert_int_equal(millrace("replay limited"), 0);
+}
+
 /* A test that failed half way may have left the small disk mounted. */
 static int leave(void **state)
 {
@@ -168,6 +210,8 @@ int main(void)
         cmocka_unit_test(the_gas_schedule_is_printed),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(a_full_disk_is_reported_and_what_was_committed_is_kept),
+        cmocka_unit_test(a_full_disk_ends_a_run_with_a_sentence),
+        cmocka_unit_test(a_file_that_may_not_grow_is_reported_and_what_was_committed_is_kept),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace: finds the sub-command and hands over. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ static void help(FILE *out)
 int main(int argc, char **argv)
 {
     argp_err_exit_status = MR_EXIT_USAGE;
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is told like a full disk */
     if (argc < 2) {
         help(stderr);
         return MR_EXIT_USAGE;
