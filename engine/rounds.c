@@ -184,6 +184,12 @@ static size_t next(void *ctx, mr_round *round, const mr_item **items)
     return 0;
 }
 
+static void fetch(const void *at, size_t size)
+{
+    for (size_t line = 0; line < size; line += 64)
+        __builtin_prefetch((const uint8_t *)at + line, 1);
+}
+
 static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lane,
                 const mr_work *work)
 {
@@ -192,18 +198,27 @@ static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lan
     mr_program *program = (mr_program *)lane;
     enum { AHEAD = 3 /* messages; a round's are longer than any cache */ };
     for (size_t i = 0; i < work->count; i++) {
-        if (i + AHEAD < work->count) {
-            const uint8_t *ahead = work->objects[i + AHEAD];
-            for (size_t line = 0; line < sizeof(mr_dispatch) + sizeof(mr_id); line += 64)
-                __builtin_prefetch(ahead + line, 1);
-        }
+        if (i + AHEAD < work->count)
+            fetch(work->objects[i + AHEAD], sizeof(mr_dispatch) + sizeof(mr_id));
         mr_stream_dispatch(stream, block, round, program, work->objects[i], work->positions[i]);
     }
 }
 
+static void ahead(void *ctx, mr_lane *lane, const void *first, uint32_t distance)
+{
+    (void)ctx;
+    const mr_program *program = (const mr_program *)lane;
+    if (distance == MR_AHEAD_MAX)
+        fetch(program, sizeof *program);
+    else
+        mr_memory_prefetch(&program->memory, distance);
+    if (distance == 1)
+        fetch(first, sizeof(mr_dispatch) + sizeof(mr_id));
+}
+
 mr_status mr_block_run(mr_block *block, mr_error *error)
 {
-    static const mr_round_ops ops = {.next = next, .run = run};
+    static const mr_round_ops ops = {.next = next, .run = run, .ahead = ahead};
     mr_status status = mr_scheduler_run(block->engine->scheduler, &ops, block);
     if (block->failure != MR_OK)
         status = block->failure;

@@ -63,6 +63,21 @@ static inline void run_member(mr_worker *worker, const mr_worker *owner, const m
         watch->items += member->count;
 }
 
+/* Announces the lanes after members[0]; all up to members[left - 1] are this worker's to run. */
+static inline void announce(const mr_worker *worker, const mr_worker *owner,
+                            const mr_member *members, uint32_t left)
+{
+    const mr_scheduler *scheduler = worker->scheduler;
+    if (scheduler->ops->ahead == NULL)
+        return;
+    for (uint32_t distance = 1; distance <= MR_AHEAD_MAX && distance < left; distance++) {
+        const mr_member *member = &members[distance];
+        void *const *objects = (void *const *)owner->objects.at;
+        scheduler->ops->ahead(scheduler->ctx, member->lane, objects[member->end - member->count],
+                              distance);
+    }
+}
+
 static bool times_all(const mr_scheduler *scheduler)
 {
     return scheduler->light_item_ns >= TIMED_ITEM_NS_MIN * 16;
@@ -81,8 +96,10 @@ static void run_range(mr_worker *worker, const mr_worker *stream, uint32_t begin
         const mr_member *members = part->owner->members.at;
         uint32_t stop = part->upto < end ? part->upto : end;
         uint32_t index = part->end - (part->upto - begin);
-        for (; begin < stop; begin++)
-            run_member(worker, part->owner, &members[index++], watch, time_all);
+        for (; begin < stop; begin++, index++) {
+            announce(worker, part->owner, &members[index], stop - begin);
+            run_member(worker, part->owner, &members[index], watch, time_all);
+        }
         part = &parts[part->next];
     }
     if (watch->items != 0)
@@ -190,8 +207,10 @@ void mr_run_single(mr_worker *worker)
     const mr_member *members = worker->members.at;
     stopwatch watch = {.since_ns = mr_clock_ns()};
     bool time_all = times_all(worker->scheduler);
-    for (uint32_t i = 0; i < worker->members_count; i++)
+    for (uint32_t i = 0; i < worker->members_count; i++) {
+        announce(worker, worker, &members[i], worker->members_count - i);
         run_member(worker, worker, &members[i], &watch, time_all);
+    }
     if (watch.items != 0)
         account_light(worker, &watch);
 }

@@ -57,6 +57,8 @@ typedef struct mr_item {
     uint64_t cost; /* the caller's measure (gas limit); summed, see mr_round_output_cost */
 } mr_item;
 
+enum { MR_AHEAD_MAX = 4 };
+
 enum { MR_CHANNELS_MAX = 2 }; /* independent ordered outputs of a round */
 
 /* Items of one lane in one round, in position order. */
@@ -77,6 +79,12 @@ typedef struct mr_round_ops {
      * `stream` is the worker (0 .. streams - 1); one lane is never run twice in a round. `work`
      * and its arrays live until run returns. */
     void (*run)(void *ctx, mr_round *round, uint32_t stream, mr_lane *lane, const mr_work *work);
+
+    /* ahead, which may be NULL, asks the caches for what running a lane will need. The worker that
+     * runs it next but MR_AHEAD_MAX - 1, next but MR_AHEAD_MAX - 2 ... next calls it with
+     * `distance` MR_AHEAD_MAX ... 1, `first` being the lane's first object. Not every lane is
+     * announced. It changes nothing that anybody can see. */
+    void (*ahead)(void *ctx, mr_lane *lane, const void *first, uint32_t distance);
 } mr_round_ops;
 
 typedef struct mr_scheduler_options {
