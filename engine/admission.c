@@ -144,6 +144,16 @@ static void compute_ids(const mr_block *block, size_t first, size_t end)
     }
 }
 
+/* Asks the caches for the destinations of later transactions; `count` are left. */
+static void look_ahead(const mr_engine *engine, const mr_transaction *transaction, size_t count)
+{
+    enum { SLOT_AHEAD = 16, PROGRAM_AHEAD = 8 };
+    if (count > SLOT_AHEAD)
+        mr_index_ahead(&engine->index, &transaction[SLOT_AHEAD].to, 2);
+    if (count > PROGRAM_AHEAD)
+        mr_index_ahead(&engine->index, &transaction[PROGRAM_AHEAD].to, 1);
+}
+
 /* What needs no order is done by all workers: ids, copies, and looking up destinations that are in
  * memory. A destination found here was there before the block. Each message is put where it stands
  * in the queue if none before it is refused. */
@@ -159,6 +169,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
     if (end > block->info.transactions_count)
         end = block->info.transactions_count;
     for (size_t i = task * TRANSACTIONS_PER_TASK; i < end; i++) {
+        look_ahead(engine, &block->transactions[i], end - i);
         const mr_transaction *transaction = &block->transactions[i];
         mr_admitted *admitted = &block->admitted[i];
         *admitted = (mr_admitted){.admission = MR_ADMISSION_ACCEPTED, .text = ""};

@@ -8,6 +8,13 @@ enum { PROBES_MAX = 16 };
 
 static_assert(MR_DICTIONARY_MAX <= UINT16_MAX, "a slot holds a number + 1");
 
+/* Not secret, so that every machine writes the same bytes. */
+static uint32_t place_of(const mr_id *id)
+{
+    const uint64_t bits = mr_load_le64(id->bytes) ^ mr_load_le64(id->bytes + 16);
+    return (uint32_t)(bits * 0x9e3779b97f4a7c15u >> 32);
+}
+
 void mr_dictionary_clear(mr_dictionary *dictionary)
 {
     memset(dictionary->slots, 0, sizeof dictionary->slots);
@@ -17,7 +24,7 @@ void mr_dictionary_clear(mr_dictionary *dictionary)
 uint8_t *mr_dictionary_put(mr_dictionary *dictionary, uint8_t *at, const mr_id *id)
 {
     uint16_t unused = 0, *slot = &unused;
-    uint32_t place = (uint32_t)(mr_id_bucket(id) >> 32);
+    uint32_t place = place_of(id);
     for (int probe = 0; probe < PROBES_MAX; probe++, place++) {
         uint16_t *at_place = &dictionary->slots[place & (MR_DICTIONARY_SLOTS - 1)];
         if (*at_place == 0) {

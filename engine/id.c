@@ -2,11 +2,25 @@
 #include "engine/id.h"
 
 #include <sodium.h>
+#include <sys/auxv.h>
 
 #include "base/assert.h"
 #include "engine/blake2b.h"
 
 static_assert((int)MR_IDS_AT_ONCE == (int)MR_BLAKE2B_LANES, "ids are made a vector at a time");
+
+uint64_t mr_id_salt[4];
+
+/* The kernel gives every process 16 random bytes; using them costs no call that can fail. */
+__attribute__((constructor)) static void choose_salt(void)
+{
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    uint8_t seed[16] = {0};
+    if (random != NULL)
+        memcpy(seed, random, sizeof seed);
+    (void)crypto_generichash((uint8_t *)mr_id_salt, sizeof mr_id_salt, seed, sizeof seed,
+                             (const uint8_t *)"millrace buckets", 16);
+}
 
 mr_id mr_id_blake2b(const mr_span *spans, size_t count)
 {

@@ -33,12 +33,22 @@ static inline bool mr_id_is_zero(const mr_id *id)
     return mr_id_equal(id, &zero);
 }
 
-/* mr_id_bucket returns bits of the id that spread it over hash tables. Program and code ids are
- * digests; ids of users are not, so whatever holds those must mix a secret-free multiplier and
- * tolerate long chains, or bound them. */
+/* Secret of mr_id_bucket, drawn once per process. */
+extern uint64_t mr_id_salt[4];
+
+/* mr_id_bucket returns bits of the id that spread it over hash tables. Users choose their ids, and
+ * can search for programs' ids; without the secret nobody can choose ids that meet in one bucket.
+ * Results must not depend on it: it differs from process to process. */
 static inline uint64_t mr_id_bucket(const mr_id *id)
 {
-    return (mr_load_le64(id->bytes) ^ mr_load_le64(id->bytes + 16)) * 0x9e3779b97f4a7c15u;
+    __extension__ typedef unsigned __int128 wide;
+    const wide front = (wide)(mr_load_le64(id->bytes) ^ mr_id_salt[0]) *
+                       (mr_load_le64(id->bytes + 8) ^ mr_id_salt[1]);
+    const wide back = (wide)(mr_load_le64(id->bytes + 16) ^ mr_id_salt[2]) *
+                      (mr_load_le64(id->bytes + 24) ^ mr_id_salt[3]);
+    const uint64_t sum =
+        (uint64_t)front ^ (uint64_t)(front >> 64) ^ (uint64_t)back ^ (uint64_t)(back >> 64);
+    return sum * 0x9e3779b97f4a7c15u;
 }
 
 static inline mr_span mr_id_span(const mr_id *id)

@@ -24,6 +24,10 @@ mr_status mr_index_reserve(mr_index *index, size_t programs_count);
 /* mr_index_find returns the program of `id`, or NULL. Threads: any. */
 mr_program *mr_index_find(const mr_index *index, const mr_id *id);
 
+/* mr_index_ahead asks the caches for what finding `id` will need: the slot when `distance` is 2,
+ * the program there when it is 1 and the slot has come. Threads: any. */
+void mr_index_ahead(const mr_index *index, const mr_id *id, uint32_t distance);
+
 /* mr_index_enter adds `program` unless one of its id is there already, and returns the one that is
  * there afterwards. Room must have been reserved. Threads: any. */
 mr_program *mr_index_enter(mr_index *index, mr_program *program);
