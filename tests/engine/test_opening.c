@@ -163,9 +163,8 @@ static void what_is_no_database_is_named(void **state)
                    "nowhere");
     assert_refused(&(mr_engine_options){.path = "empty"}, MR_NOT_FOUND, "empty");
     assert_refused(&(mr_engine_options){.path = "empty", .read_only = true}, MR_NOT_FOUND, "empty");
-    assert_refused(&(mr_engine_options){.path = "file"}, MR_IO, "is not a directory");
-    assert_refused(&(mr_engine_options){.path = "file", .create = true}, MR_IO,
-                   "is not a directory");
+    assert_refused(&(mr_engine_options){.path = "file"}, MR_IO, "a directory");
+    assert_refused(&(mr_engine_options){.path = "file", .create = true}, MR_IO, "a directory");
     assert_refused(&(mr_engine_options){.path = "file/db", .create = true}, MR_IO, "file/db");
     assert_int_equal(access("nowhere", F_OK), -1);
     char text[64] = "";
