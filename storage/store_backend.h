@@ -23,6 +23,17 @@ static inline int mr_span_compare(mr_span a, mr_span b)
     return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+/* The first 8 bytes of a key as a number. Keys whose heads differ sort as these do. */
+static inline uint64_t mr_span_head(mr_span key)
+{
+    if (key.size >= 8)
+        return mr_load_be64(key.data);
+    uint64_t head = 0;
+    for (size_t i = 0; i < key.size; i++)
+        head |= (uint64_t)key.data[i] << (56 - 8 * i);
+    return head;
+}
+
 /* Changes in the order in which they apply: next() fills *out and returns true, or false at the
  * end. What it yields stays valid as long as the source does. */
 typedef struct mr_change_source {

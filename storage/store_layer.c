@@ -193,16 +193,6 @@ const uint8_t *mr_layer_find(const mr_layer *layer, uint32_t hash, uint32_t tabl
 
 /* ---- Tables in order ---- */
 
-static uint64_t key_head(mr_span key)
-{
-    if (key.size >= 8)
-        return mr_load_be64(key.data);
-    uint64_t head = 0;
-    for (size_t i = 0; i < key.size; i++)
-        head |= (uint64_t)key.data[i] << (56 - 8 * i);
-    return head;
-}
-
 /* Heads decide between most keys, at no look at the records. */
 static int compare(const mr_layer_item *a, const mr_layer_item *b)
 {
@@ -285,8 +275,8 @@ static void gather(const mr_layer *layer, uint32_t table, mr_layer_item *items)
                 __builtin_prefetch(batch->records.data + entries[i + PREFETCH].offset);
             const uint8_t *record = batch->records.data + entries[i].offset;
             if ((mr_load_le32(record) & MR_RECORD_SUPERSEDED) == 0)
-                items[count++] =
-                    (mr_layer_item){.head = key_head(mr_record_read(record).key), .record = record};
+                items[count++] = (mr_layer_item){.head = mr_span_head(mr_record_read(record).key),
+                                                 .record = record};
         }
     }
     MR_ASSERT(count == layer->tables[table].records_count);
