@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <rocksdb/c.h>
 
@@ -113,6 +114,9 @@ static mr_status look_for_database(const char *path, traces *found, mr_error *er
     DIR *folder = opendir(path);
     if (folder == NULL && errno == ENOENT)
         return MR_OK;
+    struct stat info;
+    if (folder == NULL && errno == ENOTDIR && stat(path, &info) == 0)
+        return MR_FAIL(error, MR_IO, "%s is not a directory", path);
     if (folder == NULL)
         return MR_FAIL(error, MR_IO, "%s: %s", path, strerror(errno));
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {

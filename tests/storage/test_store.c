@@ -394,6 +394,7 @@ static void opening_what_is_not_there_says_so(void **state)
     (void)fclose(file);
     assert_int_equal(open_status(path, true, false, &error), MR_IO);
     assert_non_null(strstr(error.text, path));
+    assert_non_null(strstr(error.text, "is not a directory"));
     test_directory_remove(directory);
 }
 
