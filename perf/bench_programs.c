@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Question: what does a program cost that nobody calls, and what does it cost the others?
  *
- *   bytes    memory of an idle program with one page touched, on top of its units: 512 bytes at most
- *   idle     a block with 100 active programs among many: as among few, within a tenth
+ *   bytes    memory of an idle program with one page touched, on top of its units: 512 bytes at
+ * most idle     a block with 100 active programs among many: as among few, within a tenth
  *
  * Usage: bench_programs [PROGRAMS [MESSAGES]]; 1,000,000 programs and blocks of 10,000 messages.
  * Prints one JSON line for each answer. Programs are counters; the database is in memory. */
@@ -101,45 +101,62 @@ static mr_engine *make(size_t count)
 
 static int compare(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
-/* Median time of a block of `messages` to ACTIVE of the programs. */
-static uint64_t block_ns(mr_engine *engine, size_t programs, size_t messages)
+static double median(double *values)
+{
+    qsort(values, BLOCKS, sizeof *values, compare);
+    return values[BLOCKS / 2];
+}
+
+/* Messages to ACTIVE of the programs. */
+static mr_transaction *messages_to(size_t programs, size_t messages)
 {
     const mr_id code = mr_id_of_code(mr_embedded_find("counter"));
     mr_transaction *transactions = calloc(messages, sizeof *transactions);
-    for (size_t i = 0; i < messages; i++)
+    for (size_t i = 0; transactions != NULL && i < messages; i++)
         transactions[i] = (mr_transaction){
             .kind = MR_TRANSACTION_SEND,
             .to = counter_id(&code, i % ACTIVE * (programs / ACTIVE)),
             .gas_limit = gas,
         };
-    uint64_t times[BLOCKS];
-    for (size_t i = 0; i < BLOCKS; i++)
-        times[i] = run(engine, transactions, messages);
-    free(transactions);
-    qsort(times, BLOCKS, sizeof times[0], compare);
-    return times[BLOCKS / 2];
+    return transactions;
+}
+
+/* Blocks of both engines take turns, so that the machine's moods meet both. */
+static void compare_idle(mr_engine *const engines[2], const size_t programs[2], size_t messages)
+{
+    mr_transaction *transactions[2];
+    double ns[2][BLOCKS], ratios[BLOCKS];
+    for (size_t e = 0; e < 2; e++) {
+        transactions[e] = messages_to(programs[e], messages);
+        (void)run(engines[e], transactions[e], messages);
+    }
+    for (size_t i = 0; i < BLOCKS; i++) {
+        for (size_t e = 0; e < 2; e++)
+            ns[e][i] = (double)run(engines[e], transactions[e], messages);
+        ratios[i] = ns[1][i] / ns[0][i];
+    }
+    free(transactions[0]);
+    free(transactions[1]);
+    printf("{\"question\": \"idle\", \"active\": %d, \"messages\": %zu, \"programs\": [%zu, %zu], "
+           "\"block_ns\": [%.0f, %.0f], \"ratio\": %.3f}\n",
+           ACTIVE, messages, programs[0], programs[1], median(ns[0]), median(ns[1]),
+           median(ratios));
 }
 
 int main(int argc, char **argv)
 {
     const size_t many = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     const size_t messages = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000;
-    const size_t few = 1000;
-    mr_engine *engine = make(few);
-    const uint64_t among_few = block_ns(engine, few, messages);
-    check(mr_engine_close(engine, NULL), NULL);
-    engine = make(many);
-    const uint64_t among_many = block_ns(engine, many, messages);
-    const double bytes = bytes_per_program(engine);
-    check(mr_engine_close(engine, NULL), NULL);
-    printf("{\"question\": \"idle\", \"active\": %d, \"messages\": %zu, \"programs\": [%zu, %zu], "
-           "\"block_ns\": [%llu, %llu], \"ratio\": %.3f}\n",
-           ACTIVE, messages, few, many, (unsigned long long)among_few,
-           (unsigned long long)among_many, (double)among_many / (double)among_few);
-    printf("{\"question\": \"bytes\", \"programs\": %zu, \"bytes_per_program\": %.0f}\n", many, bytes);
+    const size_t programs[2] = {1000, many};
+    mr_engine *const engines[2] = {make(programs[0]), make(programs[1])};
+    compare_idle(engines, programs, messages);
+    printf("{\"question\": \"bytes\", \"programs\": %zu, \"bytes_per_program\": %.0f}\n", many,
+           bytes_per_program(engines[1]));
+    check(mr_engine_close(engines[0], NULL), NULL);
+    check(mr_engine_close(engines[1], NULL), NULL);
     return 0;
 }
