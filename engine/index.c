@@ -58,10 +58,13 @@ void mr_index_ahead(const mr_index *index, const mr_id *id, uint32_t distance)
     if (index->capacity == 0)
         return;
     struct mr_program *_Atomic *slot = &index->slots[home_of(id, index->capacity)];
-    if (distance > 1)
+    if (distance > 1) {
         __builtin_prefetch((const void *)slot);
-    else
-        __builtin_prefetch(&atomic_load_explicit(slot, memory_order_relaxed)->id);
+        return;
+    }
+    const mr_program *program = atomic_load_explicit(slot, memory_order_relaxed);
+    if (program != NULL)
+        __builtin_prefetch(&program->id);
 }
 
 mr_program *mr_index_enter(mr_index *index, mr_program *program)
