@@ -166,7 +166,7 @@ mr_status mr_store_open_over(const mr_backend_ops *ops, const mr_store_options *
     if (store == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
     MR_TRY(ops->open(options, &store->backend, error));
-    if (!ops->direct && !store->read_only) {
+    if (!store->read_only) {
         if (pthread_create(&store->committer, NULL, committer_main, store) != 0)
             return MR_FAIL(error, MR_IO, "the committer thread cannot be started");
         store->committer_started = true;
@@ -230,18 +230,6 @@ static void lock_idle(mr_store *store)
         pthread_cond_wait(&store->changed, &store->lock);
 }
 
-static mr_status submit_directly(mr_store *store, mr_batch *const *batches, size_t batches_count,
-                                 mr_error *error)
-{
-    mr_batch_source changes = mr_batch_source_of(batches, batches_count);
-    MR_TRY(store->ops->apply(store->backend, &changes.source, error));
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < batches_count; i++)
-        bytes += batches[i]->payload_bytes;
-    atomic_fetch_add_explicit(&store->bytes_written, bytes, memory_order_relaxed);
-    return MR_OK;
-}
-
 static mr_layer *take_spare(mr_store *store)
 {
     pthread_mutex_lock(&store->lock);
@@ -259,8 +247,9 @@ static void publish(mr_store *store, mr_layer *layer)
 {
     atomic_fetch_add_explicit(&store->bytes_written, layer->payload_bytes, memory_order_relaxed);
     atomic_store_explicit(&layer->references, 1, memory_order_relaxed);
-    layer->number = atomic_fetch_add(&store->published, 1) + 1;
+    layer->number = atomic_load(&store->published) + 1;
     atomic_store(&store->layer, layer);
+    atomic_store(&store->published, layer->number); /* in this order, see store_cursor.c */
     store->in_flight = layer;
 }
 
@@ -297,8 +286,7 @@ mr_status mr_store_submit(mr_store *store, mr_batch *const *batches, size_t batc
     pthread_mutex_unlock(&store->lock);
     mr_status status = local.status;
     if (status == MR_OK)
-        status = store->ops->direct ? submit_directly(store, batches, batches_count, &local)
-                                    : submit_layer(store, batches, batches_count, &local);
+        status = submit_layer(store, batches, batches_count, &local);
     for (size_t i = 0; i < batches_count; i++)
         mr_batch_reset(batches[i]);
     if (status == MR_OK)

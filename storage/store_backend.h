@@ -45,17 +45,14 @@ typedef struct mr_backend_cursor mr_backend_cursor;
 
 /* Every function that fails without an mr_error has been asked for one key or one step. */
 typedef struct mr_backend_ops {
-    /* `apply` is work in memory that the submitter does itself. Otherwise the committer thread does
-     * it, and until then readers find the change in a layer. */
-    bool direct;
-
     mr_status (*open)(const mr_store_options *options, mr_backend **out, mr_error *error);
     void (*close)(mr_backend *backend);
 
     /* Appends the value of `key` to `value`; MR_NOT_FOUND. Any thread. */
     mr_status (*get)(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value);
 
-    /* Applies all changes as one atomic change, visible and durable on return. */
+    /* Applies all changes, visible and durable on return. After a crash there are all of them or
+     * none. Readers of the store find them in a layer meanwhile, so a part may be seen here. */
     mr_status (*apply)(mr_backend *backend, mr_change_source *changes, mr_error *error);
 
     /* Pairs of `table` whose keys start with `prefix`, from the first key >= `from`, as of now. */

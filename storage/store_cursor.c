@@ -41,27 +41,32 @@ static void drop_backend(mr_cursor *cursor)
     cursor->backend = NULL;
 }
 
-/* Opens both sides. A layer without such a key is not needed: the backend's view is that of a whole
- * number of changes, and the first change it may lack has nothing to say here. */
-static mr_status open_sides(mr_cursor *cursor, uint32_t table, mr_span prefix, mr_span from)
+/* Opens both sides, and tells in *number after which change they are to be the store. A layer
+ * without such a key is not needed. */
+static mr_status open_sides(mr_cursor *cursor, uint32_t table, mr_span prefix, mr_span from,
+                            uint64_t *number)
 {
     mr_store *store = cursor->store;
     size_t count = 0;
     cursor->next = NULL;
+    *number = atomic_load(&store->published);
     cursor->layer = get_layer(store);
-    if (cursor->layer != NULL)
+    if (cursor->layer != NULL) {
+        *number = cursor->layer->number;
         MR_TRY(mr_layer_range(cursor->layer, table, prefix, from, &cursor->next, &count));
+    }
     if (count == 0)
         drop_layer(cursor);
     cursor->end = count == 0 ? cursor->next : cursor->next + count;
     return store->ops->cursor_open(store->backend, table, prefix, from, &cursor->backend);
 }
 
-/* Whether both sides together are the store at one moment: the backend knows of no change after the
- * layer's. `published` is raised before a change can reach the backend. */
-static bool is_whole(const mr_cursor *cursor)
+/* Whether both sides together are the store at one moment: the backend has seen nothing, not even a
+ * part, of a change after `number`. A change is in `layer`, then counted in `published`, and only
+ * then told to the backend; so a reader that saw it there finds it counted here. */
+static bool is_whole(const mr_cursor *cursor, uint64_t number)
 {
-    return cursor->layer == NULL || atomic_load(&cursor->store->published) == cursor->layer->number;
+    return atomic_load(&cursor->store->published) == number;
 }
 
 void mr_cursor_close(mr_cursor *cursor)
@@ -78,7 +83,7 @@ static void close_cursor(mr_cursor **cursor)
     mr_cursor_close(*cursor);
 }
 
-/* Tries again when a change was submitted meanwhile; that many times at most. */
+/* Tries again when a change was submitted meanwhile: lock-free, as the store has moved on. */
 mr_status mr_cursor_open(mr_store *store, uint32_t table, mr_span prefix, mr_span from,
                          mr_cursor **out)
 {
@@ -87,11 +92,12 @@ mr_status mr_cursor_open(mr_store *store, uint32_t table, mr_span prefix, mr_spa
     if (cursor == NULL)
         return MR_NO_MEMORY;
     cursor->store = store;
-    MR_TRY(open_sides(cursor, table, prefix, from));
-    while (!is_whole(cursor)) {
+    uint64_t number;
+    MR_TRY(open_sides(cursor, table, prefix, from, &number));
+    while (!is_whole(cursor, number)) {
         drop_layer(cursor);
         drop_backend(cursor);
-        MR_TRY(open_sides(cursor, table, prefix, from));
+        MR_TRY(open_sides(cursor, table, prefix, from, &number));
     }
     *out = cursor;
     cursor = NULL;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory backend: per table a tree that is changed in place. A change takes the lock for
- * itself, so that nobody sees a part of it; a cursor keeps the entries of its range as they are
- * when it is opened. */
+/* The memory backend: per table a tree that is changed in place. A change takes the lock for a few
+ * records at a time; a cursor keeps the entries of its range as they are when it is opened. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -9,7 +8,7 @@
 
 struct mr_backend {
     pthread_rwlock_t lock; /* guards what follows */
-    bool broken;           /* memory ran out in the middle of a change */
+    bool broken;           /* memory ran out in the middle of a change; the committer writes it */
     uint32_t tables_count;
     mr_memory_table tables[];
 };
@@ -59,22 +58,35 @@ static mr_status memory_get(mr_backend *backend, uint32_t table, mr_span key, mr
     return status;
 }
 
-/* Without memory in the middle of a change the store is lost, as it would be with the process: it
- * is not read any more, so that nobody sees the part. */
-static mr_status memory_apply(mr_backend *backend, mr_change_source *changes, mr_error *error)
+/* Applies up to SLICE changes; false when there are no more. Readers come in between. */
+static bool apply_slice(mr_backend *backend, mr_change_source *changes)
 {
-    pthread_rwlock_wrlock(&backend->lock);
+    enum { SLICE = 128 };
     mr_change change;
-    while (!backend->broken && changes->next(changes, &change)) {
+    bool more = true;
+    pthread_rwlock_wrlock(&backend->lock);
+    for (int i = 0; i < SLICE && more; i++) {
+        more = changes->next(changes, &change);
+        if (!more)
+            break;
         mr_memory_table *table = &backend->tables[change.table];
         if (!change.present)
             mr_memory_table_remove(table, change.key);
         else if (mr_memory_table_put(table, change.key, change.value) != MR_OK)
             backend->broken = true;
+        more = !backend->broken;
     }
-    bool broken = backend->broken;
     pthread_rwlock_unlock(&backend->lock);
-    if (broken)
+    return more;
+}
+
+/* Without memory in the middle of a change the store is lost, as it would be with the process: it
+ * is not read any more, so that nobody sees the part. */
+static mr_status memory_apply(mr_backend *backend, mr_change_source *changes, mr_error *error)
+{
+    while (apply_slice(backend, changes))
+        continue;
+    if (backend->broken)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a change of a store");
     return MR_OK;
 }
@@ -139,7 +151,6 @@ static mr_status memory_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr_
 }
 
 const mr_backend_ops mr_backend_memory = {
-    .direct = true,
     .open = memory_open,
     .close = memory_close,
     .get = memory_get,

@@ -63,8 +63,7 @@ static mr_status run_block(bench *b, const mr_transaction *transactions, uint64_
     MR_TRY(mr_block_execute(b->engine, &params, transactions, count, &block, b->error));
     mr_block_info info;
     mr_block_info_get(block, &info);
-    mr_status status = mr_block_commit(
-        block, b->options->db != NULL ? MR_COMMIT_PIPELINED : MR_COMMIT_WAIT, b->error);
+    mr_status status = mr_block_commit(block, MR_COMMIT_PIPELINED, b->error);
     if (status != MR_OK) {
         mr_block_discard(block);
         return status;
