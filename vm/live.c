@@ -147,6 +147,12 @@ static inline void each_differing(mr_live *live, void (*visit)(mr_live *live, ui
     atomic_store_explicit(&live->differs_count, 0, memory_order_relaxed);
 }
 
+/* Words of `written`: a bit for each 4 KiB. */
+static size_t written_words(uint8_t class_log2)
+{
+    return (class_bytes(class_log2) >> 12) / 64 + 1;
+}
+
 static void reset_unit(mr_live *live, uint32_t unit)
 {
     const uint8_t *base =
@@ -165,7 +171,7 @@ static void purge(mr_live *live)
 {
     mr_heap_drop(live->bytes, class_bytes(live->class_log2));
     each_differing(live, forget_unit);
-    memset(live->written, 0, (class_bytes(live->class_log2) >> 12) / 8 + 8);
+    memset(live->written, 0, written_words(live->class_log2) * sizeof *live->written);
     live->resident_kpages = 0;
     (void)mr_live_count(live);
     if (live->code != NULL)
@@ -291,7 +297,7 @@ static mr_live *new_live_locked(mr_lives *lives, uint8_t class)
     size_t units = class_bytes(class) >> MR_UNIT_SHIFT;
     size_t differs = (units + 63) / 64;
     size_t groups = (differs + 63) / 64;
-    size_t written = (class_bytes(class) >> 12) / 64 + 1;
+    size_t written = written_words(class);
     uint64_t *bits = mr_heap_zalloc((differs + groups + written) * 8);
     if (bits == NULL)
         return NULL;

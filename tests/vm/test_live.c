@@ -112,6 +112,42 @@ static void programs_keep_their_content_in_any_budget(void **state)
         mr_code_put(codes[i]);
 }
 
+/* Memories of one and two pages, which are given back in pieces of the smallest sizes. */
+static void small_memories_keep_their_content_in_any_budget(void **state)
+{
+    (void)state;
+    mr_code *codes[3] = {fixture_code(1, 0, ""), fixture_code(2, 0, ""), fixture_code(4, 0, "")};
+    const uint64_t budgets[] = {1, 100000, 1000000, UINT64_MAX};
+    uint64_t random = fixture_seed();
+    for (size_t b = 0; b < 4; b++) {
+        fixture f = fixture_new(budgets[b]);
+        program *all = new_programs(codes, 3, PROGRAMS);
+        for (uint32_t i = 0; i < PROGRAMS * 10; i++) {
+            uint32_t id = (uint32_t)(fixture_random(&random) % PROGRAMS);
+            program *p = &all[id];
+            uint32_t address = (id * 1000) % (PAGE - 8);
+            const step steps[] = {{STEP_LOAD8, address, 0, 0},
+                                  {STEP_STORE64, address, p->expected + 1, 0},
+                                  {0}};
+            script s = {.steps = steps};
+            mr_run *run = fixture_begin(f.worker, &p->memory);
+            assert_int_equal(fixture_call(run, &s), MR_VM_DONE);
+            assert_int_equal(s.reports[0], (uint8_t)p->expected);
+            assert_int_equal(mr_run_commit(run), MR_OK);
+            p->expected++;
+            mr_memory_check(&p->memory);
+            if (fixture_random(&random) % 64 == 0)
+                mr_memory_drop_live(&p->memory);
+        }
+        for (uint32_t i = 0; i < PROGRAMS; i++)
+            mr_memory_check(&all[i].memory);
+        free_programs(all, PROGRAMS, f.pool);
+        fixture_free(&f);
+    }
+    for (int i = 0; i < 3; i++)
+        mr_code_put(codes[i]);
+}
+
 static void hot_programs_stay_live_beside_many_cold_ones(void **state)
 {
     (void)state;
@@ -258,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(programs_keep_their_content_in_any_budget),
+        cmocka_unit_test(small_memories_keep_their_content_in_any_budget),
         cmocka_unit_test(hot_programs_stay_live_beside_many_cold_ones),
         cmocka_unit_test(a_recycled_live_memory_costs_what_differs_not_its_size),
         cmocka_unit_test(an_open_run_never_loses_its_live_memory),
