@@ -144,6 +144,12 @@ static void compute_ids(const mr_block *block, size_t first, size_t end)
     }
 }
 
+/* A message that fits no block like this one would close its destination again and again. */
+static bool exceeds_block(const mr_block *block, const mr_transaction *transaction)
+{
+    return block->params.gas_limit != 0 && transaction->gas_limit > block->params.gas_limit;
+}
+
 /* Asks the caches for the destinations of later transactions; `count` are left. */
 static void look_ahead(const mr_engine *engine, const mr_transaction *transaction, size_t count)
 {
@@ -182,7 +188,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
         }
         mr_program *program = mr_index_find(&engine->index, &transaction->to);
         admitted->dispatch->program = program;
-        if (program == NULL) {
+        if (program == NULL || exceeds_block(block, transaction)) {
             found->regular = false;
             continue;
         }
@@ -348,20 +354,49 @@ static mr_status admit_send(const context *at)
     return post(at, program);
 }
 
+static uint32_t *letter_slot(const mr_block *block, const mr_letter *letter)
+{
+    const size_t mask = block->letter_slots_count - 1;
+    for (size_t at = mr_id_bucket(&letter->message);; at++) {
+        uint32_t *slot = &block->letter_slots[at & mask];
+        if (*slot == 0)
+            return slot;
+        const mr_letter *there = &block->letters[*slot - 1];
+        if (mr_id_equal(&there->message, &letter->message) &&
+            mr_id_equal(&there->user, &letter->user))
+            return slot;
+    }
+}
+
+/* Makes room for one more answered letter, in the table at most half full. */
+static mr_status reserve_letter(mr_block *block)
+{
+    enum { SLOTS_MIN = 64 };
+    MR_TRY(MR_GROW(block->letters, block->letters_capacity, block->letters_count));
+    if ((block->letters_count + 1) * 2 <= block->letter_slots_count)
+        return MR_OK;
+    const size_t count = block->letter_slots_count == 0 ? SLOTS_MIN : 2 * block->letter_slots_count;
+    uint32_t *slots = calloc(count, sizeof *slots);
+    if (slots == NULL)
+        return MR_NO_MEMORY;
+    free(block->letter_slots);
+    block->letter_slots = slots;
+    block->letter_slots_count = count;
+    for (size_t i = 0; i < block->letters_count; i++)
+        *letter_slot(block, &block->letters[i]) = (uint32_t)i + 1;
+    return MR_OK;
+}
+
 /* The program that awaits `user`'s answer to `message`, as of this transaction. */
 static mr_status find_letter(const context *at, mr_id *program)
 {
     const mr_transaction *transaction = at->transaction;
     const mr_block *block = at->block;
-    for (size_t i = block->letters_count; i > 0; i--) {
-        const mr_letter *letter = &block->letters[i - 1];
-        if (mr_id_equal(&letter->message, &transaction->to) &&
-            mr_id_equal(&letter->user, &transaction->from))
-            return MR_NOT_FOUND; /* answered a moment ago */
-    }
-    uint8_t key[64];
-    memcpy(key, transaction->from.bytes, 32);
-    memcpy(key + 32, transaction->to.bytes, 32);
+    const mr_letter letter = {.user = transaction->from, .message = transaction->to};
+    if (block->letter_slots_count > 0 && *letter_slot(block, &letter) != 0)
+        return MR_NOT_FOUND; /* answered a moment ago */
+    uint8_t key[MR_LETTER_KEY_BYTES];
+    mr_letter_key(&letter, key);
     mr_buffer record = {0};
     mr_status status =
         mr_store_get(at->engine->store, MR_TABLE_MAILBOX, mr_span_of(key, sizeof key), &record);
@@ -388,19 +423,22 @@ static mr_status admit_reply(const context *at)
     status = mr_engine_find_program(at->engine, &program_id, &program);
     if (status != MR_OK)
         return status == MR_NOT_FOUND ? MR_CORRUPT : status; /* who wrote the letter stays known */
-    MR_TRY(MR_GROW(block->letters, block->letters_capacity, block->letters_count));
+    MR_TRY(reserve_letter(block));
     bool paid;
     MR_TRY(pay(at, &paid));
     if (!paid) {
         (void)refuse(at, MR_ADMISSION_BALANCE);
         return MR_OK;
     }
-    block->letters[block->letters_count++] = (mr_letter){
+    const mr_letter letter = {
         .user = transaction->from,
         .message = transaction->to,
         .program = program_id,
         .removed = true,
     };
+    uint32_t *slot = letter_slot(block, &letter);
+    block->letters[block->letters_count++] = letter;
+    *slot = (uint32_t)block->letters_count;
     return post(at, program);
 }
 
@@ -464,6 +502,10 @@ static mr_status admit(const context *at)
     if (at->transaction->kind != MR_TRANSACTION_UPLOAD &&
         (at->transaction->payload.size > payload_max || at->transaction->salt.size > payload_max)) {
         (void)refuse(at, MR_ADMISSION_PAYLOAD);
+        return MR_OK;
+    }
+    if (exceeds_block(at->block, at->transaction)) {
+        (void)refuse(at, MR_ADMISSION_GAS_LIMIT);
         return MR_OK;
     }
     switch (at->transaction->kind) {

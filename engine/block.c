@@ -25,10 +25,12 @@ void mr_block_destroy(mr_block *block, uint32_t streams_count)
     free(block->remainder);
     free(block->rounds);
     free(block->user_places);
+    free(block->debug_places);
     free(block->created);
     free(block->uploaded);
     free(block->uploaded_bytes);
     free(block->letters);
+    free(block->letter_slots);
     free(block->dirty);
     free(block->sealed);
     free(block->changes);
@@ -73,6 +75,8 @@ static mr_block *reuse(mr_engine *engine)
         .rounds_capacity = old.rounds_capacity,
         .user_places = old.user_places,
         .user_places_capacity = old.user_places_capacity,
+        .debug_places = old.debug_places,
+        .debug_places_capacity = old.debug_places_capacity,
         .created = old.created,
         .created_capacity = old.created_capacity,
         .uploaded = old.uploaded,
@@ -88,6 +92,7 @@ static mr_block *reuse(mr_engine *engine)
         .changes = old.changes,
         .changes_capacity = old.changes_capacity,
     };
+    free(old.letter_slots);
     for (uint32_t s = 0; s <= engine->streams_count; s++)
         mr_arena_reset(&block->arenas[s], ARENA_KEEP_BYTES);
     return block;
@@ -107,6 +112,7 @@ static void reset_stream(mr_stream *stream, mr_arena *block_arena)
     stream->replies = 0;
     stream->failures = 0;
     stream->letters = 0;
+    stream->debug_lines = 0;
     stream->value_left = 0;
     stream->failure = MR_OK;
 }
@@ -186,6 +192,10 @@ static mr_status execute(mr_block *block, mr_error *error)
     if (MR_ROOM(block->user_places, block->user_places_capacity, block->info.user_messages_count) !=
         MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        block->debug_count += engine->streams[s].debug_lines;
+    if (MR_ROOM(block->debug_places, block->debug_places_capacity, block->debug_count) != MR_OK)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for what programs printed");
     MR_TRY(mr_block_seal(block, error));
     const uint64_t sealed = mr_clock_ns();
     engine->statistics.seal_ns += sealed - ran;
@@ -353,8 +363,11 @@ void mr_block_discard(mr_block *block)
 {
     if (block == NULL)
         return;
-    if (!block->committed)
-        take_back(block);
+    if (block->committed) {
+        mr_block_free(block); /* accepted, but it did not become durable */
+        return;
+    }
+    take_back(block);
     release(block);
 }
 
@@ -430,25 +443,4 @@ bool mr_block_transaction(const mr_block *block, uint64_t i, mr_transaction_resu
     if (admitted->id != NULL)
         out->id = *admitted->id;
     return true;
-}
-
-bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out)
-{
-    for (uint64_t r = 0;; r++) {
-        const mr_dispatch *dispatch = find_receipt(block, r);
-        if (dispatch == NULL)
-            return false;
-        if (dispatch->notes == NULL)
-            continue;
-        for (const mr_debug_text *line = dispatch->notes->debug; line != NULL; line = line->next) {
-            if (i-- == 0) {
-                *out = (mr_debug_line){
-                    .program = *dispatch->program_id,
-                    .message = dispatch->message.id,
-                    .text = line->text,
-                };
-                return true;
-            }
-        }
-    }
 }

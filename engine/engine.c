@@ -48,6 +48,7 @@ static mr_status start_stream(mr_engine *engine, uint32_t s, mr_error *error)
     mr_stream *stream = &engine->streams[s];
     stream->engine = engine;
     stream->number = s;
+    stream->execution.arena = &stream->scratch_arena;
     MR_TRY(mr_vm_worker_new(engine->vm, &stream->vm, error));
     stream->pool = mr_vm_worker_pool(stream->vm);
     stream->batch = mr_batch_new(engine->store);
@@ -178,6 +179,7 @@ static void free_state(mr_engine *engine)
 static void free_stream(mr_stream *stream)
 {
     mr_execution_fini(&stream->execution);
+    mr_arena_fini(&stream->scratch_arena);
     mr_arena_fini(&stream->round_arena[0]);
     mr_arena_fini(&stream->round_arena[1]);
     free(stream->dirty);

@@ -54,7 +54,9 @@ typedef struct mr_stream {
     _Alignas(128) mr_vm_worker *vm;
     mr_unit_pool *pool;
     mr_execution execution;
-    mr_arena round_arena[2]; /* payloads; by parity of the round that made them */
+    mr_arena scratch_arena;  /* what a dispatch composes; gone with the next one */
+    mr_arena round_arena[2]; /* payloads sent; by parity of the round that made them */
+    mr_arena *payloads;      /* of these, the current round's */
     mr_arena *block_arena;   /* dispatches, messages to users, undo records */
     mr_program **dirty;      /* programs this stream was the first to touch in the block */
     size_t dirty_count, dirty_capacity;
@@ -63,12 +65,13 @@ typedef struct mr_stream {
     mr_id strangers[MR_STRANGERS]; /* valid within a block; all zero is empty */
     uint64_t gas_burned;
     uint64_t gas_refunded;
-    uint64_t dispatches; /* since the engine was opened */
-    uint64_t replies;    /* dispatches of replies */
-    uint64_t failures;   /* dispatches that failed or were never run */
-    uint64_t users;      /* messages to users */
-    uint64_t letters;    /* of these, messages that may be answered */
-    mr_value value_left; /* value that left to users */
+    uint64_t dispatches;  /* since the engine was opened */
+    uint64_t replies;     /* dispatches of replies */
+    uint64_t failures;    /* dispatches that failed or were never run */
+    uint64_t users;       /* messages to users */
+    uint64_t letters;     /* of these, messages that may be answered */
+    uint64_t debug_lines; /* what programs printed, when it is kept */
+    mr_value value_left;  /* value that left to users */
     mr_batch *batch;
     mr_buffer scratch;         /* records being encoded */
     mr_dictionary *dictionary; /* of the chunk being encoded */
@@ -115,7 +118,7 @@ struct mr_engine {
     mr_hash root;
     uint64_t executions; /* blocks executed since open, discarded ones too */
     mr_block *candidate;
-    pthread_mutex_t readers; /* guards the filling of a block's user_places */
+    pthread_mutex_t readers; /* guards the filling of a block's places */
     mr_block *spare;         /* the last freed handle, for its memory; or NULL */
     mr_statistics statistics;
 };
@@ -132,6 +135,12 @@ typedef struct mr_user_place {
     const mr_dispatch *dispatch; /* that sent it */
     const mr_user_entry *entry;  /* NULL: its automatic reply */
 } mr_user_place;
+
+/* A line that a program printed. */
+typedef struct mr_debug_place {
+    const mr_dispatch *dispatch;
+    const mr_debug_text *line;
+} mr_debug_place;
 
 /* A message a user may reply to, kept until the reply. */
 typedef struct mr_letter {
@@ -197,9 +206,13 @@ struct mr_block {
 
     mr_round_receipts *rounds;
     size_t rounds_count, rounds_capacity;
-    mr_user_place *user_places; /* of all messages to users, filled when first asked for */
+    /* For readers, filled when one first asks. */
+    mr_user_place *user_places;
     size_t user_places_capacity;
-    _Atomic bool user_places_filled; /* written under the engine's `readers` */
+    mr_debug_place *debug_places;
+    size_t debug_places_capacity;
+    uint64_t debug_count;
+    _Atomic bool places_filled; /* written under the engine's `readers` */
 
     /* What to take back, and what to store. */
     mr_program **created;
@@ -207,9 +220,11 @@ struct mr_block {
     mr_module **uploaded;
     mr_span *uploaded_bytes; /* as uploaded, of each; in the arena */
     size_t uploaded_count, uploaded_capacity, uploaded_bytes_capacity;
-    mr_letter *letters;
+    mr_letter *letters; /* those answered first, then those added at the end */
     size_t letters_count, letters_capacity;
-    mr_program **dirty; /* all programs the block touched, created ones too */
+    uint32_t *letter_slots;    /* numbers + 1 of answered letters, by message; 0 is empty */
+    size_t letter_slots_count; /* a power of two, or 0 */
+    mr_program **dirty;        /* all programs the block touched, created ones too */
     size_t dirty_count, dirty_capacity;
     mr_sealed *sealed; /* of each of these */
     size_t sealed_capacity;

@@ -145,7 +145,8 @@ typedef struct mr_transaction {
     X(CODE_EXISTS, "this code is uploaded already")                                                \
     X(MODULE, "the module is refused")                                                             \
     X(PAYLOAD, "the payload is too large")                                                         \
-    X(MALFORMED, "the transaction is malformed")
+    X(MALFORMED, "the transaction is malformed")                                                   \
+    X(GAS_LIMIT, "the gas limit is more than the block's")
 
 typedef enum mr_admission {
 #define MR_ADMISSION_ENUM(name, text) MR_ADMISSION_##name,
@@ -266,7 +267,8 @@ MR_API bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out
 /* mr_block_commit makes the candidate the engine's last block. With wait it returns when the block
  * is durable; without, the disk works while the next block runs, and mr_engine_sync confirms.
  * Errors:  MR_NO_SPACE, MR_IO of this or an earlier block: the block is not durable, nothing
- *          committed before is lost, the engine refuses further blocks until reopened;
+ *          committed before is lost, the engine refuses further blocks until reopened (queries may
+ *          show the block that was lost);
  *          MR_NO_MEMORY: the candidate is still there, try again or discard it.
  * Owns:    on MR_OK the block handle stays readable until mr_block_free, which comes before
  *          mr_engine_close; after a failure end it by mr_block_discard. */

@@ -32,10 +32,13 @@ static mr_status put_aside(mr_block *block, const mr_item *item)
     return MR_OK;
 }
 
-/* Appends to the messages to be admitted. */
+/* Appends to the messages to be admitted. What has been admitted is cut off when it is the larger
+ * part, so that a long queue is not moved again and again. */
 static mr_status append_pending(mr_block *block, const mr_item *items, size_t count)
 {
-    if (block->pending_at > 0) {
+    if (count == 0)
+        return MR_OK;
+    if (block->pending_at >= block->pending_count - block->pending_at) {
         block->pending_count -= block->pending_at;
         memmove(block->pending, block->pending + block->pending_at,
                 block->pending_count * sizeof *block->pending);
@@ -145,7 +148,7 @@ static void turn_arenas(mr_block *block)
         mr_arena *arena = &stream->round_arena[block->rounds_count & 1];
         if (block->clean_rounds >= 2)
             mr_arena_reset(arena, SIZE_MAX);
-        stream->execution.arena = arena;
+        stream->payloads = arena;
     }
 }
 

@@ -118,11 +118,11 @@ typedef struct outgoing {
     bool replyable; /* to a user, who may reply */
 } outgoing;
 
-static mr_span keep_for_block(mr_stream *stream, mr_span bytes)
+static mr_span keep_in(mr_stream *stream, mr_arena *arena, mr_span bytes)
 {
     if (bytes.size == 0)
         return (mr_span){0};
-    uint8_t *copy = mr_arena_alloc(stream->block_arena, bytes.size);
+    uint8_t *copy = mr_arena_alloc(arena, bytes.size);
     if (copy == NULL) {
         fail(stream, MR_NO_MEMORY);
         return (mr_span){0};
@@ -142,7 +142,7 @@ static void emit_to_user(context *at, const outgoing *out)
     *entry = (mr_user_entry){
         .to = out->to,
         .value = out->value,
-        .payload = keep_for_block(stream, out->payload),
+        .payload = keep_in(stream, stream->block_arena, out->payload),
         .nonce = out->nonce,
         .is_reply = out->kind == MR_KIND_REPLY,
         .replyable = out->replyable,
@@ -171,7 +171,7 @@ static void emit_to_program(context *at, const outgoing *out)
                 .source = at->dispatch->program_id,
                 .value = out->value,
                 .gas_limit = out->gas,
-                .payload = out->payload,
+                .payload = keep_in(stream, stream->payloads, out->payload),
                 .kind = out->kind,
             },
         .program = out->program,
@@ -200,7 +200,7 @@ static bool wants_reply(mr_kind kind)
     return kind == MR_KIND_INIT || kind == MR_KIND_HANDLE;
 }
 
-/* A reply to the dispatch's source, payload in the round's arena or static. */
+/* A reply to the dispatch's source. */
 static outgoing reply_of(context *at, const uint8_t code[4], mr_value value, mr_span payload)
 {
     outgoing out = {
@@ -367,7 +367,7 @@ static void keep_notes(context *at, const mr_execution *execution)
         fail(at->stream, MR_NO_MEMORY);
         return;
     }
-    *notes = (mr_notes){.text = keep_for_block(at->stream, execution->text)};
+    *notes = (mr_notes){.text = keep_in(at->stream, at->stream->block_arena, execution->text)};
     at->dispatch->notes = notes;
     mr_debug_text **link = &notes->debug;
     for (const mr_debug_text *line = execution->debug_first; line != NULL; line = line->next) {
@@ -376,9 +376,10 @@ static void keep_notes(context *at, const mr_execution *execution)
             fail(at->stream, MR_NO_MEMORY);
             return;
         }
-        *copy = (mr_debug_text){.text = keep_for_block(at->stream, line->text)};
+        *copy = (mr_debug_text){.text = keep_in(at->stream, at->stream->block_arena, line->text)};
         *link = copy;
         link = &copy->next;
+        at->stream->debug_lines++;
     }
 }
 
@@ -517,7 +518,9 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
 {
     if (stream->failure != MR_OK)
         return;
+    enum { SCRATCH_KEEP_BYTES = 1 << 20 };
     const mr_message *message = &dispatch->message;
+    mr_arena_reset(&stream->scratch_arena, SCRATCH_KEEP_BYTES);
     touch(stream, program);
     if (stream->failure != MR_OK)
         return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* users: messages to users, in the order of the receipts whose dispatches sent them. */
+/* users: messages to users and printed lines, in the order of the receipts they belong to. */
 #include "engine/engine_internal.h"
 
 #include "base/assert.h"
@@ -38,33 +38,57 @@ mr_user_message mr_user_message_of(const mr_user_place *place)
     return message;
 }
 
-/* Notes where each message to a user is. There is room for all: see `execute` in block.c. */
-static void fill_places(const mr_block *block)
+/* Notes where each message to a user and each printed line is. There is room for all: see `execute`
+ * in block.c. */
+static void fill_places(mr_block *block)
 {
-    size_t count = 0;
+    size_t users = 0, lines = 0;
     for (size_t r = 0; r < block->rounds_count; r++) {
         for (size_t i = 0; i < block->rounds[r].count; i++) {
-            mr_user_place place = {.dispatch = block->rounds[r].dispatches[i]};
+            const mr_dispatch *dispatch = block->rounds[r].dispatches[i];
+            mr_user_place place = {.dispatch = dispatch};
             for (bool more = mr_user_next(&place, true); more; more = mr_user_next(&place, false))
-                block->user_places[count++] = place;
+                block->user_places[users++] = place;
+            const mr_debug_text *line = dispatch->notes != NULL ? dispatch->notes->debug : NULL;
+            for (; line != NULL; line = line->next)
+                block->debug_places[lines++] = (mr_debug_place){dispatch, line};
         }
     }
-    MR_ASSERT(count == block->info.user_messages_count);
+    MR_ASSERT(users == block->info.user_messages_count && lines == block->debug_count);
+}
+
+/* Readers on several threads may be first at the same time. */
+static void need_places(const mr_block *block)
+{
+    mr_block *filled = (mr_block *)block;
+    if (atomic_load_explicit(&filled->places_filled, memory_order_acquire))
+        return;
+    pthread_mutex_lock(&block->engine->readers);
+    if (!atomic_load_explicit(&filled->places_filled, memory_order_relaxed))
+        fill_places(filled);
+    atomic_store_explicit(&filled->places_filled, true, memory_order_release);
+    pthread_mutex_unlock(&block->engine->readers);
 }
 
 bool mr_block_user_message(const mr_block *block, uint64_t i, mr_user_message *out)
 {
     if (i >= block->info.user_messages_count)
         return false;
-    /* Readers on several threads may be first at the same time. */
-    mr_block *filled = (mr_block *)block;
-    if (!atomic_load_explicit(&filled->user_places_filled, memory_order_acquire)) {
-        pthread_mutex_lock(&block->engine->readers);
-        if (!atomic_load_explicit(&filled->user_places_filled, memory_order_relaxed))
-            fill_places(block);
-        atomic_store_explicit(&filled->user_places_filled, true, memory_order_release);
-        pthread_mutex_unlock(&block->engine->readers);
-    }
+    need_places(block);
     *out = mr_user_message_of(&block->user_places[i]);
+    return true;
+}
+
+bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out)
+{
+    if (i >= block->debug_count)
+        return false;
+    need_places(block);
+    const mr_debug_place *place = &block->debug_places[i];
+    *out = (mr_debug_line){
+        .program = *place->dispatch->program_id,
+        .message = place->dispatch->message.id,
+        .text = place->line->text,
+    };
     return true;
 }

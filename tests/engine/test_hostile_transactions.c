@@ -654,6 +654,12 @@ static bool list(void *arg, const mr_queued_message *message)
     return true;
 }
 
+/* Burns all it gets: with the block's limit it leaves nothing for others. */
+static mr_id spinner(fixture *f)
+{
+    return fixture_program_of(f, 1, "(func (export \"handle\") (loop (br 0)))");
+}
+
 static void the_queue_tells_what_is_left(void **state)
 {
     (void)state;
@@ -661,11 +667,15 @@ static void the_queue_tells_what_is_left(void **state)
     fixture_open(&f, NULL);
     const mr_id a = burner(&f), b = burner(&f);
     f.value = 9;
-    const mr_transaction sends[] = {send_digit(&f, &a, &digits[1], 500001),
+    const mr_id spin = spinner(&f);
+    const mr_transaction sends[] = {send_digit(&f, &spin, &digits[0], 600000),
+                                    send_digit(&f, &a, &digits[1], 500001),
                                     send_digit(&f, &b, &digits[2], 500002)};
-    f.params.gas_limit = 100;
-    fixture_run(&f, sends, 2);
-    fixture_run(&f, sends, 1);
+    const mr_transaction later = send_digit(&f, &a, &digits[1], 400000);
+    f.params.gas_limit = 600000;
+    fixture_run(&f, sends, 3);
+    f.params.gas_limit = 500000; /* a and b are closed */
+    fixture_run(&f, &later, 1);
     listed now = {0};
     assert_int_equal(mr_engine_queue(f.engine, list, &now), MR_OK);
     assert_int_equal(now.count, 3);
@@ -675,7 +685,7 @@ static void the_queue_tells_what_is_left(void **state)
         assert_id_equal(message->program, i == 1 ? b : a);
         assert_id_equal(message->source, f.from);
         assert_int_equal(message->kind, MR_KIND_HANDLE);
-        assert_int_equal(message->gas_limit, i == 1 ? 500002 : 500001);
+        assert_int_equal(message->gas_limit, i == 2 ? 400000 : 500001 + i);
         assert_value_equal(message->value, 9);
         assert_int_equal(message->payload.size, 1);
     }
@@ -686,6 +696,31 @@ static void the_queue_tells_what_is_left(void **state)
     fixture_close(&f);
 }
 
+static void a_gas_limit_above_the_blocks_is_refused(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id a = burner(&f);
+    const mr_transaction sends[] = {send_digit(&f, &a, &digits[1], 500001),
+                                    send_digit(&f, &a, &digits[2], 500000)};
+    f.params.gas_limit = 500000;
+    mr_error error = {0};
+    mr_block *block;
+    assert_int_equal(mr_block_execute(f.engine, &f.params, sends, 2, &block, &error), MR_OK);
+    mr_transaction_result result;
+    assert_true(mr_block_transaction(block, 0, &result));
+    assert_int_equal(result.admission, MR_ADMISSION_GAS_LIMIT);
+    assert_true(mr_block_transaction(block, 1, &result));
+    assert_int_equal(result.admission, MR_ADMISSION_ACCEPTED);
+    mr_block_info info;
+    mr_block_info_get(block, &info);
+    assert_int_equal(info.receipts_count, 1);
+    assert_int_equal(info.queue_count, 0);
+    mr_block_discard(block);
+    fixture_close(&f);
+}
+
 /* A discarded block leaves the queue as it was, sequence numbers and all. */
 static void a_discarded_block_leaves_the_queue(void **state)
 {
@@ -693,15 +728,16 @@ static void a_discarded_block_leaves_the_queue(void **state)
     fixture f;
     fixture_open(&f, NULL);
     const mr_id a = burner(&f), b = burner(&f);
-    const mr_transaction sends[] = {send_digit(&f, &a, &digits[1], 400000),
-                                    send_digit(&f, &b, &digits[2], 50000),
-                                    send_digit(&f, &a, &digits[3], 50000)};
-    f.params.gas_limit = 10;
-    fixture_run(&f, sends, 3);
+    const mr_id spin = spinner(&f);
+    const mr_transaction sends[] = {
+        send_digit(&f, &spin, &digits[0], 400000), send_digit(&f, &a, &digits[1], 400000),
+        send_digit(&f, &b, &digits[2], 50000), send_digit(&f, &a, &digits[3], 50000)};
+    f.params.gas_limit = 400000;
+    fixture_run(&f, sends, 4);
     mr_engine_info before, after;
     mr_engine_info_get(f.engine, &before);
     f.params.gas_limit = 100000; /* b runs, a stays, more comes */
-    mr_block_discard(fixture_execute(&f, sends, 3));
+    mr_block_discard(fixture_execute(&f, sends + 2, 2));
     mr_engine_info_get(f.engine, &after);
     assert_memory_equal(&before, &after, sizeof before);
     listed now = {0};
@@ -776,6 +812,7 @@ int main(void)
         cmocka_unit_test(a_limit_is_met_exactly),
         cmocka_unit_test(what_was_left_keeps_its_place),
         cmocka_unit_test(the_queue_tells_what_is_left),
+        cmocka_unit_test(a_gas_limit_above_the_blocks_is_refused),
         cmocka_unit_test(a_discarded_block_leaves_the_queue),
         cmocka_unit_test(time_and_randomness_are_passed_as_they_are),
         cmocka_unit_test(an_empty_block_is_a_block),

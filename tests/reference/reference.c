@@ -304,6 +304,8 @@ static mr_admission admit(mr_reference *r, const mr_transaction *t, uint64_t ind
         return MR_ADMISSION_MALFORMED;
     if (t->payload.size > payload_max || t->salt.size > payload_max)
         return MR_ADMISSION_PAYLOAD;
+    if (r->block_limit != 0 && t->gas_limit > r->block_limit)
+        return MR_ADMISSION_GAS_LIMIT;
     switch (t->kind) {
     case MR_TRANSACTION_CREATE:
         return admit_create(r, t, index, result);
@@ -664,6 +666,7 @@ const mr_reference_block *mr_reference_execute(mr_reference *r, const mr_block_p
 {
     mr_reference_block *block = new_block(r, transactions_count);
     r->reward = 0;
+    r->block_limit = params->gas_limit;
     r->environment = (mr_environment){
         .height = (uint32_t)r->height,
         .timestamp_ms = params->timestamp_ms,

@@ -63,6 +63,7 @@ struct mr_reference {
     size_t blocks_count;
     mr_reference_block *block; /* the last one */
     mr_value reward;           /* of the block */
+    uint64_t block_limit;      /* gas limit of the block, 0 for none */
 };
 
 /* mr_reference_room makes room for one more element. */

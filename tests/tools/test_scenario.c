@@ -361,7 +361,8 @@ static void a_wrong_file_is_refused_with_line_and_reason(void **state)
          "scenario.yaml:5: admissions has 0 entries for the 1 messages of the block"},
         {EXPECT("admissions: [denied]"),
          "scenario.yaml:5: admissions must be one of accepted, balance, no_program, no_code, "
-         "no_message, program_exists, code_exists, module, payload, malformed; it is \"denied\""},
+         "no_message, program_exists, code_exists, module, payload, malformed, gas_limit; it is "
+         "\"denied\""},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         expect_error(wrong[i].text, wrong[i].message);

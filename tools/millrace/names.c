@@ -17,6 +17,7 @@ const char *const mr_admission_words[] = {
     [MR_ADMISSION_MODULE] = "module",
     [MR_ADMISSION_PAYLOAD] = "payload",
     [MR_ADMISSION_MALFORMED] = "malformed",
+    [MR_ADMISSION_GAS_LIMIT] = "gas_limit",
     NULL,
 };
 
