@@ -47,7 +47,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     mr_engine_flags *flags = state->input;
     switch (key) {
     case 's':
-        flags->streams = (uint32_t)mr_argp_u64(state, "--streams", argument, 0, 4096);
+        flags->streams =
+            (uint32_t)mr_argp_u64(state, "--streams", argument, 0, MR_ENGINE_STREAMS_MAX);
         return 0;
     case 't':
         if (strcmp(argument, "interp") != 0 && strcmp(argument, "auto") != 0)
