@@ -27,10 +27,12 @@ uint64_t mr_argp_u64(struct argp_state *state, const char *option, const char *t
 
 mr_status mr_stdout_flush(mr_error *error)
 {
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return MR_OK;
-    return MR_FAIL(error, errno == ENOSPC ? MR_NO_SPACE : MR_IO,
-                   "cannot write to standard output: %s", strerror(errno));
+    const int code = errno != 0 ? errno : EIO; /* it failed before, and that reason has gone */
+    return MR_FAIL(error, code == ENOSPC ? MR_NO_SPACE : MR_IO,
+                   "cannot write to standard output: %s", strerror(code));
 }
 
 const char *mr_tier_name(mr_engine_tier tier)
