@@ -8,6 +8,9 @@
 enum { MEMORY_SHARE = 4 /* of the machine's memory, by default, for each budget: one in this */ };
 static const uint64_t instance_bytes_max = (uint64_t)256 << 20;
 
+static_assert((int)MR_ENGINE_STREAMS_MAX == (int)MR_STREAMS_MAX,
+              "the public limit is the scheduler's");
+
 static uint64_t default_budget(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);

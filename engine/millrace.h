@@ -79,13 +79,15 @@ typedef struct mr_balance {
     mr_value balance;
 } mr_balance;
 
+enum { MR_ENGINE_STREAMS_MAX = 1024 /* more are refused: MR_LIMIT */ };
+
 typedef enum mr_engine_tier { MR_ENGINE_INTERP } mr_engine_tier;
 
 typedef struct mr_engine_options {
     const char *path; /* directory of the database; NULL keeps the state in memory */
     bool create;      /* make the database when there is none */
     bool read_only;   /* queries only */
-    uint32_t streams; /* worker threads; 0 is one per core */
+    uint32_t streams; /* worker threads, to MR_ENGINE_STREAMS_MAX; 0 is one per core */
     bool no_pin;      /* leave the workers where the system puts them */
     mr_engine_tier tier;
     bool keep_debug;         /* keep what programs print with gr_debug, see mr_block_debug */

@@ -111,9 +111,12 @@ typedef struct mr_scheduler_times {
     uint64_t lanes_stolen;
 } mr_scheduler_times;
 
+enum { MR_STREAMS_MAX = 1024 };
+
 /* mr_scheduler_new starts the workers. A machine that refuses pinning still works; see
  * mr_scheduler_describe. Any number of streams on any number of cores gives the same results.
- * Errors: MR_NO_MEMORY; MR_LIMIT more than 1024 streams; MR_IO threads cannot be started. */
+ * Errors: MR_NO_MEMORY; MR_LIMIT more than MR_STREAMS_MAX streams; MR_IO threads cannot be started.
+ */
 mr_status mr_scheduler_new(const mr_scheduler_options *options, mr_scheduler **out,
                            mr_error *error);
 

@@ -29,10 +29,11 @@
 
 enum {
     MR_ITEM_NS_MAX = (1 << 27) - 1, /* longer items weigh no more, so that no sum overflows */
-    MR_STREAMS_MAX = 1024,
     MR_HEAVIES_MAX = 16,            /* lanes a stream offers to be dealt one by one */
     MR_OUTBOX_CHUNK_RECORDS = 1023, /* 32 KiB with the header */
 };
+
+static_assert(1 << (MR_GATE_CLASSES - 1) == MR_STREAMS_MAX, "the last class is all workers");
 
 typedef enum mr_phase {
     MR_PHASE_LEAD,     /* worker 0 begins a run */

@@ -5,6 +5,7 @@
  * and reads its JSON. */
 #include "support.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
@@ -82,9 +83,8 @@ static void the_report_has_the_keys_it_promises(void **state)
         if (json_object_get(object, keys[i]) == NULL)
             fail_msg("no key %s in %s", keys[i], command_out);
     json_t *phases = json_object_get(object, "phases");
-    static const char *const phase_keys[] = {"admit", "partition", "run",
-                                             "merge", "commit",    "root",
-                                             "wait",  "calls",     "serial_fraction"};
+    static const char *const phase_keys[] = {
+        "admit", "partition", "run", "merge", "commit", "root", "wait", "calls", "serial_fraction"};
     for (size_t i = 0; i < sizeof phase_keys / sizeof phase_keys[0]; i++)
         if (json_object_get(phases, phase_keys[i]) == NULL)
             fail_msg("no key phases.%s in %s", phase_keys[i], command_out);
@@ -232,6 +232,85 @@ static void a_terminal_gets_a_progress_bar(void **state)
     assert_contains(command_out, "; stopped before the end");
 }
 
+/* Starts a demonstration whose temporary directory is to be in "temporary". */
+static pid_t start_demo(const char *messages, int out)
+{
+    assert_int_equal(mkdir("temporary", 0777), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child > 0)
+        return child;
+    int err = open("err.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    /* Whoever runs the tests may ignore the signals. */
+    if (signal(SIGHUP, SIG_DFL) != SIG_ERR && signal(SIGPIPE, SIG_DFL) != SIG_ERR &&
+        setenv("TMPDIR", "temporary", 1) == 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0)
+        execl(getenv("MR_MILLRACE"), "millrace", "demo", "-p", "20", "-m", messages, "--no-pin",
+              (char *)NULL);
+    _exit(127);
+}
+
+/* It failed with this sentence, and what it made has gone. */
+static void assert_cleaned_up(pid_t child, const char *sentence)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    read_text("err.txt", command_err, sizeof command_err);
+    if (!WIFEXITED(status))
+        fail_msg("ended by a signal, status %d", status);
+    assert_fails(WEXITSTATUS(status), 1, sentence);
+    assert_int_equal(rmdir("temporary"), 0);
+}
+
+static bool has_ended(pid_t child)
+{
+    siginfo_t info = {0};
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    return info.si_pid == child;
+}
+
+static bool has_begun(void)
+{
+    bool begun = false;
+    DIR *folder = opendir("temporary");
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof path, "temporary/%.255s/first/CURRENT", entry->d_name);
+        begun |= access(path, F_OK) == 0;
+    }
+    (void)closedir(folder);
+    return begun;
+}
+
+static void a_terminal_that_goes_leaves_no_temporary_directory(void **state)
+{
+    (void)state;
+    int out = open("out.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    assert_true(out >= 0);
+    pid_t child = start_demo("100000000", out);
+    while (!has_begun() && !has_ended(child))
+        ;
+    assert_int_equal(kill(child, SIGHUP), 0);
+    /* Once more while it cleans up: shells and the system both send it. */
+    struct stat info = {0};
+    while (info.st_size == 0 && !has_ended(child))
+        assert_int_equal(fstat(out, &info), 0);
+    assert_int_equal(kill(child, SIGHUP), 0);
+    (void)close(out);
+    assert_cleaned_up(child, "millrace: stopped by a signal\n");
+}
+
+static void a_reader_that_goes_leaves_no_temporary_directory(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    (void)close(ends[0]);
+    pid_t child = start_demo("1000", ends[1]);
+    (void)close(ends[1]);
+    assert_cleaned_up(child, "millrace: cannot write to standard output: Broken pipe\n");
+}
+
 static void the_demonstration_shows_one_root(void **state)
 {
     (void)state;
@@ -252,6 +331,8 @@ int main(void)
         cmocka_unit_test(a_database_can_be_looked_into),
         cmocka_unit_test(a_signal_ends_it_after_a_block_with_a_report),
         cmocka_unit_test(a_terminal_gets_a_progress_bar),
+        cmocka_unit_test(a_terminal_that_goes_leaves_no_temporary_directory),
+        cmocka_unit_test(a_reader_that_goes_leaves_no_temporary_directory),
         cmocka_unit_test(the_demonstration_shows_one_root),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

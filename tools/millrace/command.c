@@ -27,10 +27,12 @@ uint64_t mr_argp_u64(struct argp_state *state, const char *option, const char *t
 
 mr_status mr_stdout_flush(mr_error *error)
 {
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return MR_OK;
-    return MR_FAIL(error, errno == ENOSPC ? MR_NO_SPACE : MR_IO,
-                   "cannot write to standard output: %s", strerror(errno));
+    const int code = errno != 0 ? errno : EIO; /* it failed before, and that reason has gone */
+    return MR_FAIL(error, code == ENOSPC ? MR_NO_SPACE : MR_IO,
+                   "cannot write to standard output: %s", strerror(code));
 }
 
 const char *mr_tier_name(mr_engine_tier tier)
@@ -47,7 +49,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     mr_engine_flags *flags = state->input;
     switch (key) {
     case 's':
-        flags->streams = (uint32_t)mr_argp_u64(state, "--streams", argument, 0, 4096);
+        flags->streams =
+            (uint32_t)mr_argp_u64(state, "--streams", argument, 0, MR_ENGINE_STREAMS_MAX);
         return 0;
     case 't':
         if (strcmp(argument, "interp") != 0 && strcmp(argument, "auto") != 0)

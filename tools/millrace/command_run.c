@@ -55,7 +55,7 @@ static mr_status report(run *r, const mr_block_view *view, const char *note, boo
         for (uint64_t i = 0; r->options->debug && mr_block_debug(view->block, i, &line); i++)
             (void)printf("  %s says %s\n", mr_names_print(view->names, &line.program).text,
                          mr_bytes_print(line.text).text);
-        return MR_OK;
+        return mr_stdout_flush(r->error);
     }
     /* One object for the whole run, printed block by block so that it need not fit in memory. */
     json_t *object = mr_json_block(view);
@@ -64,7 +64,7 @@ static mr_status report(run *r, const mr_block_view *view, const char *note, boo
     (void)fputs(r->blocks_count > 1 ? ",\n" : "\n", stdout);
     int failed = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(object);
-    return failed == 0 ? MR_OK : mr_stdout_flush(r->error);
+    return failed == 0 || ferror(stdout) ? mr_stdout_flush(r->error) : no_memory(r);
 }
 
 static mr_status remember(run *r, const mr_block_view *view)

@@ -41,10 +41,17 @@ static void help(FILE *out)
                        "Exit status: 0 done, 1 the work failed, 2 the command line is wrong.\n");
 }
 
+static int printed(void)
+{
+    mr_error error = {0};
+    return mr_stdout_flush(&error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
+}
+
 int main(int argc, char **argv)
 {
     argp_err_exit_status = MR_EXIT_USAGE;
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is told like a full disk */
+    (void)signal(SIGPIPE, SIG_IGN); /* and a reader that has gone away, so that all is cleaned up */
     if (argc < 2) {
         help(stderr);
         return MR_EXIT_USAGE;
@@ -52,11 +59,11 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         help(stdout);
-        return MR_EXIT_OK;
+        return printed();
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("millrace %s\n", MR_VERSION_TEXT);
-        return MR_EXIT_OK;
+        return printed();
     }
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name) != 0)

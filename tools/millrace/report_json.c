@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,7 +124,6 @@ mr_status mr_json_print(json_t *object, mr_error *error)
 {
     if (object == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory printing JSON");
-    errno = 0;
     int failed = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(object);
     if (failed == 0)

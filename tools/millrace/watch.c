@@ -19,7 +19,7 @@ struct mr_watch {
     /* The loop's own. */
     _Alignas(64) uv_loop_t loop;
     uv_timer_t timer;
-    uv_signal_t interrupt, terminate;
+    uv_signal_t interrupt, terminate, hang_up;
     uv_async_t end;
     uv_thread_t thread;
     const char *what, *unit;
@@ -45,13 +45,16 @@ static void draw(uv_timer_t *timer)
     watch->drawn = true;
 }
 
-/* A second signal meets the system's default again. */
+/* A second signal meets the system's default again: somebody is impatient. Not so when a terminal
+ * goes: shell and system both tell of that, and what follows the work is to be done all the same.
+ */
 static void interrupted(uv_signal_t *handle, int number)
 {
-    (void)number;
     mr_watch *watch = handle->data;
     atomic_store_explicit(&watch->stopped, true, memory_order_relaxed);
     (void)uv_signal_stop(handle);
+    if (number == SIGHUP)
+        (void)signal(SIGHUP, SIG_IGN);
 }
 
 static void close_one(uv_handle_t *handle, void *arg)
@@ -83,6 +86,13 @@ static mr_status give_up(mr_watch *watch, int code, mr_error *error)
     return MR_FAIL(error, MR_IO, "cannot watch for signals: %s", uv_strerror(code));
 }
 
+/* nohup has the signal ignored, and that stays so. */
+static bool survives_hang_up(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static int set_up(mr_watch *watch)
 {
     int code = uv_timer_init(&watch->loop, &watch->timer);
@@ -91,12 +101,17 @@ static int set_up(mr_watch *watch)
     if (code == 0)
         code = uv_signal_init(&watch->loop, &watch->terminate);
     if (code == 0)
+        code = uv_signal_init(&watch->loop, &watch->hang_up);
+    if (code == 0)
         code = uv_async_init(&watch->loop, &watch->end, ended);
-    watch->timer.data = watch->interrupt.data = watch->terminate.data = watch->end.data = watch;
+    watch->timer.data = watch->end.data = watch;
+    watch->interrupt.data = watch->terminate.data = watch->hang_up.data = watch;
     if (code == 0)
         code = uv_signal_start(&watch->interrupt, interrupted, SIGINT);
     if (code == 0)
         code = uv_signal_start(&watch->terminate, interrupted, SIGTERM);
+    if (code == 0 && !survives_hang_up())
+        code = uv_signal_start(&watch->hang_up, interrupted, SIGHUP);
     if (code == 0 && watch->terminal)
         code = uv_timer_start(&watch->timer, draw, QUIET_MS, TICK_MS);
     return code;

@@ -2,7 +2,7 @@
 /* watch: a progress bar and Ctrl-C beside long work, on a thread of their own.
  *
  *     the work: mr_watch_add / mr_watch_stopped         the thread: a libuv loop with a timer for
- *               (relaxed atomics, no system call)       the bar and SIGINT, SIGTERM handlers
+ *               (relaxed atomics, no system call)       the bar and signal handlers
  *
  * The bar is drawn on standard error, only when that is a terminal, and only after one second. */
 #ifndef MR_TOOLS_WATCH_H
@@ -16,8 +16,9 @@
 typedef struct mr_watch mr_watch;
 
 /* mr_watch_start shows `what` and done/total; `unit` is "messages" or "blocks".
- * From here to mr_watch_stop the first SIGINT or SIGTERM only sets mr_watch_stopped; a second one
- * ends the process as it would have without. */
+ * From here to mr_watch_stop the first SIGINT, SIGTERM or SIGHUP only sets mr_watch_stopped; a
+ * second SIGINT or SIGTERM ends the process as it would have without, a second SIGHUP does nothing.
+ * A SIGHUP that is ignored, as under nohup, stays so. */
 mr_status mr_watch_start(const char *what, const char *unit, uint64_t total, mr_watch **out,
                          mr_error *error);
 
