@@ -67,6 +67,19 @@ static mr_status pay(const context *at, bool *paid)
     return MR_OK;
 }
 
+/* Takes back what an upload paid. */
+static mr_status pay_back(const context *at)
+{
+    if (!at->engine->accounts_on)
+        return MR_OK;
+    const mr_value fee = fee_of(&at->engine->schedule, at->transaction);
+    mr_account *account;
+    MR_TRY(mr_accounts_take(at->engine->accounts, &at->transaction->from, &account));
+    account->balance += fee;
+    at->block->info.reward -= fee;
+    return MR_OK;
+}
+
 /* The message a transaction sends. Only replies have their id yet. */
 static mr_message message_of(const mr_transaction *transaction)
 {
@@ -251,9 +264,18 @@ static mr_status admit_upload(const context *at)
         return MR_NO_MEMORY;
     MR_TRY(MR_GROW(block->uploaded_bytes, block->uploaded_bytes_capacity, block->uploaded_count));
     MR_TRY(MR_GROW(block->uploaded, block->uploaded_capacity, block->uploaded_count));
+    bool paid;
+    MR_TRY(pay(at, &paid));
+    if (!paid) {
+        (void)refuse(at, MR_ADMISSION_BALANCE);
+        return MR_OK;
+    }
+    /* Reading a module is work, which nobody gets who could not pay for it. */
     mr_module *module;
     mr_error why = {0};
     mr_status status = mr_codes_add(engine->codes, payload, &module, &why);
+    if (status != MR_OK)
+        MR_TRY(pay_back(at));
     if (status == MR_EXISTS || status == MR_MODULE) {
         (void)refuse(at, status == MR_EXISTS ? MR_ADMISSION_CODE_EXISTS : MR_ADMISSION_MODULE);
         size_t size = strlen(why.text);
@@ -265,13 +287,6 @@ static mr_status admit_upload(const context *at)
         return MR_OK;
     }
     MR_TRY(status);
-    bool paid = false;
-    status = pay(at, &paid);
-    if (status != MR_OK || !paid) {
-        mr_codes_remove(engine->codes, module);
-        (void)refuse(at, MR_ADMISSION_BALANCE);
-        return status;
-    }
     memcpy(bytes, payload.data, payload.size);
     block->uploaded_bytes[block->uploaded_count] = mr_span_of(bytes, payload.size);
     block->uploaded[block->uploaded_count++] = module;

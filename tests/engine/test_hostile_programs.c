@@ -426,6 +426,39 @@ static void a_flood_of_bytes_is_paid_for(void **state)
     fixture_close(&f);
 }
 
+static long resident_kib_max(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* Forty messages compose 64 MiB each and fail: what they composed goes with them. */
+static void what_a_failed_dispatch_composed_takes_no_memory(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 40 };
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id program = fixture_program_of(
+        &f, 130,
+        "(func (export \"handle\") (local $i i32)"
+        "(loop $l (call $gr_send_init (i32.const 8400000))"
+        "(call $gr_send_push (i32.load (i32.const 8400004)) (i32.const 0) (i32.const 8000000)"
+        "(i32.const 8400008)) (local.set $i (i32.add (local.get $i) (i32.const 1)))"
+        "(br_if $l (i32.lt_u (local.get $i) (i32.const 8)))) (unreachable))");
+    f.gas = 5000000000;
+    mr_transaction sends[MESSAGES];
+    for (size_t i = 0; i < MESSAGES; i++)
+        sends[i] = fixture_send_of(&f, &program, (mr_span){0});
+    const long before = resident_kib_max();
+    const mr_block_info info = run_all(&f, sends, MESSAGES);
+    assert_int_equal(info.failures_count, MESSAGES);
+    assert_true(info.gas_burned > (uint64_t)MESSAGES * 64000000 * 10);
+    assert_true(resident_kib_max() - before < 400 * 1024);
+    fixture_close(&f);
+}
+
 /* ---- Many at once, and a block with a limit ---- */
 
 /* Loops, recursion, memory and messages without end, each several times: a block burns no more than
@@ -519,6 +552,7 @@ int main(void)
         cmocka_unit_test(an_endless_conversation_dies_with_its_gas),
         cmocka_unit_test(four_hundred_thousand_messages_wait_and_are_taken_up_again),
         cmocka_unit_test(the_largest_payload_goes_through_several_programs),
+        cmocka_unit_test(what_a_failed_dispatch_composed_takes_no_memory),
         cmocka_unit_test(a_flood_of_bytes_is_paid_for),
         cmocka_unit_test(mischief_of_all_kinds_stays_within_the_limit_of_each_block),
         cmocka_unit_test(nothing_survives_a_dispatch_but_memory),

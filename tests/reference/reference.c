@@ -147,23 +147,35 @@ static void pay_out(mr_reference *r, const mr_id *user, mr_value amount)
 /* ---- Admission ---- */
 
 /* Takes what a transaction costs from its payer. False when it cannot pay. */
+static mr_value fee_of(const mr_reference *r, const mr_transaction *t)
+{
+    const mr_value size = t->payload.size;
+    mr_value fee = r->schedule.post + r->schedule.post_byte * size;
+    if (t->kind == MR_TRANSACTION_UPLOAD)
+        fee += r->schedule.upload_byte * size;
+    return fee * r->schedule.value_per_gas;
+}
+
+static bool can_pay(mr_reference *r, const mr_transaction *t)
+{
+    if (!r->accounts_on)
+        return true;
+    const mr_balance *payer = account_of(r, &t->from);
+    const mr_value cost = t->gas_limit * (mr_value)r->schedule.value_per_gas + fee_of(r, t);
+    return payer->balance >= cost && payer->balance - cost >= t->value;
+}
+
 static bool pay(mr_reference *r, const mr_transaction *t)
 {
     if (!r->accounts_on) {
         r->issued += t->value;
         return true;
     }
-    const mr_value size = t->payload.size;
-    mr_value fee = r->schedule.post + r->schedule.post_byte * size;
-    if (t->kind == MR_TRANSACTION_UPLOAD)
-        fee += r->schedule.upload_byte * size;
-    const mr_value price = r->schedule.value_per_gas;
-    mr_balance *payer = account_of(r, &t->from);
-    const mr_value gas_cost = (t->gas_limit + fee) * price;
-    if (payer->balance < gas_cost || payer->balance - gas_cost < t->value)
+    if (!can_pay(r, t))
         return false;
-    payer->balance -= gas_cost + t->value;
-    r->reward += fee * price;
+    account_of(r, &t->from)->balance -=
+        t->gas_limit * (mr_value)r->schedule.value_per_gas + fee_of(r, t) + t->value;
+    r->reward += fee_of(r, t);
     return true;
 }
 
@@ -199,6 +211,8 @@ static mr_admission admit_upload(mr_reference *r, const mr_transaction *t,
         return MR_ADMISSION_MALFORMED;
     if (t->payload.size > r->schedule.code_bytes_max)
         return MR_ADMISSION_PAYLOAD;
+    if (!can_pay(r, t))
+        return MR_ADMISSION_BALANCE;
     const mr_id id = blake2b(t->payload.data, t->payload.size);
     if (find_code(r, &id) != NULL)
         return MR_ADMISSION_CODE_EXISTS;
@@ -208,10 +222,7 @@ static mr_admission admit_upload(mr_reference *r, const mr_transaction *t,
         MR_ASSERT(status == MR_MODULE);
         return MR_ADMISSION_MODULE;
     }
-    if (!pay(r, t)) {
-        mr_code_put(code);
-        return MR_ADMISSION_BALANCE;
-    }
+    (void)pay(r, t);
     ADD(r->codes, r->codes_count, ((mr_reference_code){.id = id, .code = code}));
     result->id = id;
     return MR_ADMISSION_ACCEPTED;
