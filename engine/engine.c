@@ -33,7 +33,11 @@ static mr_status open_store(mr_engine *engine, const mr_engine_options *options,
         .create = options->create || options->path == NULL,
         .read_only = options->read_only,
     };
-    MR_TRY(mr_store_open(&store_options, &engine->store, error));
+    return mr_store_open(&store_options, &engine->store, error);
+}
+
+static mr_status open_tables(mr_engine *engine, mr_error *error)
+{
     MR_TRY(mr_tree_open(engine->store, MR_TABLE_TREE, &engine->tree, error));
     mr_status status =
         mr_codes_new(engine->store, MR_TABLE_CODE, &engine->rules, &engine->prices, &engine->codes);
@@ -129,6 +133,14 @@ static mr_status check_options(const mr_engine_options *options, mr_error *error
     return MR_OK;
 }
 
+/* Names the database in a sentence about what is in it; those of the store itself do already. */
+static mr_status name_database(const mr_engine_options *options, mr_status status, mr_error *error)
+{
+    if (status == MR_OK || options->path == NULL)
+        return status;
+    return mr_error_prefix(error, status, "%s: ", options->path);
+}
+
 static mr_status open_all(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     MR_TRY(check_options(options, error));
@@ -142,11 +154,12 @@ static mr_status open_all(mr_engine *engine, const mr_engine_options *options, m
     mr_abi_rules(&engine->schedule, &engine->rules);
     mr_abi_prices(&engine->schedule, &engine->prices);
     MR_TRY(open_store(engine, options, error));
+    MR_TRY(name_database(options, open_tables(engine, error), error));
     MR_TRY(start_workers(engine, options, error));
     mr_status status = mr_state_load(engine, options, error);
     if (status == MR_NOT_FOUND && !options->read_only)
-        status = mr_state_create(engine, options, error);
-    return status;
+        return mr_state_create(engine, options, error);
+    return name_database(options, status, error);
 }
 
 mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out, mr_error *error)
@@ -158,8 +171,6 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out, mr_e
     mr_status status = open_all(engine, options, error);
     if (status != MR_OK) {
         (void)mr_engine_close(engine, NULL);
-        if (options->path != NULL)
-            return mr_error_prefix(error, status, "%s: ", options->path);
         return status;
     }
     *out = engine;

@@ -166,6 +166,18 @@ static void a_database_can_be_looked_into(void **state)
     assert_fails(millrace("replay looked --from 999999"), 1, "looked has blocks 1 to ");
 }
 
+static void one_of_a_thing_is_told_in_the_singular(void **state)
+{
+    (void)state;
+    assert_int_equal(millrace("bench counter -p 1 -m 1 --no-pin --db single"), 0);
+    assert_contains(command_out, " 1 handled by 1 program in 1 block\n");
+    assert_int_equal(millrace("inspect single programs"), 0);
+    assert_contains(command_out, " 2 pages, 1 unit, value 0\n");
+    assert_int_equal(millrace("inspect single blocks"), 0);
+    assert_contains(command_out, " 1 transaction, 0 receipts, gas 0\n");
+    assert_contains(command_out, " 1 transaction, 1 receipt, gas ");
+}
+
 static void a_signal_ends_it_after_a_block_with_a_report(void **state)
 {
     (void)state;
@@ -329,6 +341,7 @@ int main(void)
         cmocka_unit_test(the_report_has_the_keys_it_promises),
         cmocka_unit_test(repetitions_are_objects_of_their_own_with_one_root),
         cmocka_unit_test(a_database_can_be_looked_into),
+        cmocka_unit_test(one_of_a_thing_is_told_in_the_singular),
         cmocka_unit_test(a_signal_ends_it_after_a_block_with_a_report),
         cmocka_unit_test(a_terminal_gets_a_progress_bar),
         cmocka_unit_test(a_terminal_that_goes_leaves_no_temporary_directory),

@@ -149,9 +149,9 @@ static void a_program_that_cannot_be_deployed_is_named(void **state)
     assert_fails(run("programs:\n- {name: a, path: counter.wasm, from: u}\n"
                      "- {name: b, path: text.wasm, from: u}\n",
                      ""),
-                 1, "millrace: scenario.yaml:3: the module is refused: the module is refused: ");
+                 1, "millrace: scenario.yaml:3: cannot upload the module: the module is refused: ");
     assert_fails(run("accounts: {u: 1}\nprograms:\n- {name: a, path: counter.wasm, from: u}\n", ""),
-                 1, "millrace: scenario.yaml:3: the module is refused: the account cannot pay");
+                 1, "millrace: scenario.yaml:3: cannot upload the module: the account cannot pay");
 }
 
 static void a_user_can_answer_a_message(void **state)

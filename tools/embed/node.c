@@ -54,7 +54,7 @@ static void print(const mr_block *block)
     mr_transaction_result result;
     for (uint64_t i = 0; mr_block_transaction(block, i, &result); i++)
         if (result.admission != MR_ADMISSION_ACCEPTED)
-            printf("  transaction %" PRIu64 " is refused: %s\n", i,
+            printf("  transaction %" PRIu64 " is not taken: %s\n", i,
                    mr_admission_text(result.admission));
     mr_receipt receipt;
     for (uint64_t i = 0; mr_block_receipt(block, i, &receipt); i++)

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "tools/millrace/report.h"
 
 enum { DEPLOY_TRANSACTIONS = 1000, AHEAD_TRANSACTIONS = 1000000, BLOCK_MS = 1000 };
 
@@ -34,7 +35,7 @@ static mr_status check_accepted(bench *b, const mr_block *block, const mr_block_
         if (result.admission != MR_ADMISSION_ACCEPTED)
             return MR_FAIL(
                 b->error, MR_INVALID,
-                "workload %s: transaction %" PRIu64 " of block %" PRIu64 " is refused: %s%s%s",
+                "workload %s: transaction %" PRIu64 " of block %" PRIu64 " is not taken: %s%s%s",
                 b->options->workload->name, i, info->height, mr_admission_text(result.admission),
                 result.text[0] != '\0' ? ": " : "", result.text);
     return MR_OK;
@@ -184,8 +185,8 @@ static mr_status open_engine(bench *b)
     mr_engine_info_get(b->engine, &info);
     if (info.height > 0)
         return MR_FAIL(b->error, MR_EXISTS,
-                       "%s holds %" PRIu64 " blocks already; give --db a new directory",
-                       options->db, info.height);
+                       "%s holds %" PRIu64 " block%s already; give --db a new directory",
+                       options->db, info.height, mr_plural(info.height));
     mr_engine_set_timing(b->engine, options->timing);
     b->result->streams = info.streams;
     b->result->programs = b->plan.programs_count;

@@ -35,11 +35,13 @@ void mr_bench_print(const mr_bench_result *result)
     (void)printf("workload  %s: %s\n", result->options->workload->name,
                  result->options->workload->text);
     (void)printf("streams   %u; %s\n", result->streams, result->description);
-    (void)printf("messages  %s handled by %s programs in %s blocks",
+    (void)printf("messages  %s handled by %s program%s in %s block%s",
                  mr_count_print(result->messages).text, mr_count_print(result->programs).text,
-                 mr_count_print(result->blocks).text);
+                 mr_plural(result->programs), mr_count_print(result->blocks).text,
+                 mr_plural(result->blocks));
     if (result->replies > 0)
-        (void)printf(", and %s replies between programs", mr_count_print(result->replies).text);
+        (void)printf(", and %s repl%s between programs", mr_count_print(result->replies).text,
+                     result->replies == 1 ? "y" : "ies");
     (void)printf("%s\n", result->stopped ? "; stopped before the end" : "");
     (void)printf("time      %.3f s: %s messages/s, %.0f ns per message and stream\n",
                  seconds(result->seconds_ns), mr_count_print((uint64_t)mr_bench_rate(result)).text,

@@ -25,6 +25,13 @@ uint64_t mr_argp_u64(struct argp_state *state, const char *option, const char *t
     return value;
 }
 
+const char *mr_argp_db(struct argp_state *state, const char *text)
+{
+    if (text[0] == '\0')
+        argp_error(state, "--db needs a directory");
+    return text;
+}
+
 mr_status mr_stdout_flush(mr_error *error)
 {
     errno = 0;

@@ -42,6 +42,9 @@ const char *mr_tier_name(mr_engine_tier tier);
 uint64_t mr_argp_u64(struct argp_state *state, const char *option, const char *text, uint64_t min,
                      uint64_t max);
 
+/* mr_argp_db returns the argument of --db or ends the program with a usage error. */
+const char *mr_argp_db(struct argp_state *state, const char *text);
+
 /* mr_stdout_flush tells whether everything printed has reached standard output. */
 mr_status mr_stdout_flush(mr_error *error);
 

@@ -74,7 +74,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         state->child_inputs[0] = &a->bench.engine;
         return 0;
     case 'd':
-        a->bench.db = argument;
+        a->bench.db = mr_argp_db(state, argument);
         return 0;
     case 'M':
         a->memory = true;

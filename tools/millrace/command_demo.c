@@ -31,13 +31,14 @@ static mr_status conclude(const demo *d, mr_error *error)
         MR_TRY(print_json(d, same, error));
     else if (same)
         (void)printf("\nThe root is the same on %u stream%s and on %u: %s\n", d->first.streams,
-                     d->first.streams == 1 ? "" : "s", d->second.streams,
+                     mr_plural(d->first.streams), d->second.streams,
                      mr_id_print(&d->first.root).text);
     MR_TRY(mr_stdout_flush(error));
     return same ? MR_OK
-                : MR_FAIL(error, MR_CORRUPT, "the roots differ: %s on %u streams, %s on %u",
+                : MR_FAIL(error, MR_CORRUPT, "the roots differ: %s on %u stream%s, %s on %u",
                           mr_id_print(&d->first.root).text, d->first.streams,
-                          mr_id_print(&d->second.root).text, d->second.streams);
+                          mr_plural(d->first.streams), mr_id_print(&d->second.root).text,
+                          d->second.streams);
 }
 
 static mr_status run_one(const demo *d, const mr_bench_options *options, mr_bench_result *out,
@@ -63,7 +64,7 @@ static mr_status run_demo(demo *d, mr_error *error)
     d->second_options.engine.streams = d->first.streams == 1 ? 2 : 1;
     if (!d->json)
         (void)printf("\nThe same once more on %u stream%s:\n\n", d->second_options.engine.streams,
-                     d->second_options.engine.streams == 1 ? "" : "s");
+                     mr_plural(d->second_options.engine.streams));
     MR_TRY(run_one(d, &d->second_options, &d->second, error));
     return conclude(d, error);
 }

@@ -66,7 +66,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             return ARGP_ERR_UNKNOWN;
         return 0;
     case ARGP_KEY_END:
-        if (a->db == NULL)
+        if (a->db == NULL || a->db[0] == '\0')
             argp_error(state, "which database?");
         if (a->subject == NULL)
             a->subject = &subjects[0];

@@ -165,7 +165,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->db = argument;
         return 0;
     case ARGP_KEY_END:
-        if (options->db == NULL)
+        if (options->db == NULL || options->db[0] == '\0')
             argp_error(state, "which database?");
         if (options->to != 0 && options->from > options->to)
             argp_error(state, "--from lies behind --to");

@@ -113,8 +113,8 @@ static mr_status check_deployed(run *r, const mr_block *block)
         uint32_t line =
             code ? r->scenario.code[i].line : r->scenario.program[i - r->scenario.codes_count].line;
         if (result.admission != MR_ADMISSION_ACCEPTED)
-            return MR_FAIL(r->error, MR_INVALID, "%s:%u: the %s is refused: %s%s%s",
-                           r->scenario.file_name, line, code ? "module" : "program",
+            return MR_FAIL(r->error, MR_INVALID, "%s:%u: cannot %s: %s%s%s", r->scenario.file_name,
+                           line, code ? "upload the module" : "create the program",
                            mr_admission_text(result.admission), result.text[0] != '\0' ? ": " : "",
                            result.text);
     }
@@ -238,9 +238,10 @@ static mr_status open_engine(run *r)
     mr_engine_info_get(r->engine, &info);
     if (info.height > 0)
         return MR_FAIL(r->error, MR_EXISTS,
-                       "%s holds %" PRIu64 " blocks already, and a scenario begins with the first; "
+                       "%s holds %" PRIu64
+                       " block%s already, and a scenario begins with the first; "
                        "give --db a new directory",
-                       options->db, info.height);
+                       options->db, info.height, mr_plural(info.height));
     return MR_OK;
 }
 
@@ -298,7 +299,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         state->child_inputs[0] = &options->engine;
         return 0;
     case 'd':
-        options->db = argument;
+        options->db = mr_argp_db(state, argument);
         return 0;
     case 'j':
         options->json = true;

@@ -134,9 +134,9 @@ static bool visit_program(void *arg, const mr_program_info *info)
     if (in->json)
         return append(in, program_object(info));
     if (print_next(in))
-        (void)printf("%s  %s, %u pages, %u units, value %s\n", mr_id_print(&info->id).text,
-                     mr_program_status_name(info->status), info->pages, info->units,
-                     mr_value_print(info->balance).text);
+        (void)printf("%s  %s, %u page%s, %u unit%s, value %s\n", mr_id_print(&info->id).text,
+                     mr_program_status_name(info->status), info->pages, mr_plural(info->pages),
+                     info->units, mr_plural(info->units), mr_value_print(info->balance).text);
     return true;
 }
 
@@ -261,10 +261,10 @@ static mr_status add_block(mr_inspect *in, uint64_t height)
                    ? MR_OK
                    : MR_FAIL(in->error, MR_NO_MEMORY, "out of memory listing blocks");
     if (print_next(in))
-        (void)printf("%8" PRIu64 "  %s  %s transactions, %s receipts, gas %s\n", height,
+        (void)printf("%8" PRIu64 "  %s  %s transaction%s, %s receipt%s, gas %s\n", height,
                      mr_id_print(&info.root).text, mr_count_print(info.transactions_count).text,
-                     mr_count_print(info.receipts_count).text,
-                     mr_count_print(info.gas_burned).text);
+                     mr_plural(info.transactions_count), mr_count_print(info.receipts_count).text,
+                     mr_plural(info.receipts_count), mr_count_print(info.gas_burned).text);
     return MR_OK;
 }
 

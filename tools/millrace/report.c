@@ -79,8 +79,9 @@ static void print_receipts(FILE *out, const mr_block_view *view, uint64_t lines_
         (void)fputc('\n', out);
     }
     if (view->info.receipts_count > lines_max)
-        (void)fprintf(out, "  ... and %s more receipts\n",
-                      mr_count_print(view->info.receipts_count - lines_max).text);
+        (void)fprintf(out, "  ... and %s more receipt%s\n",
+                      mr_count_print(view->info.receipts_count - lines_max).text,
+                      mr_plural(view->info.receipts_count - lines_max));
 }
 
 static void print_messages(FILE *out, const mr_block_view *view, uint64_t lines_max)
@@ -100,8 +101,9 @@ static void print_messages(FILE *out, const mr_block_view *view, uint64_t lines_
         (void)fputc('\n', out);
     }
     if (view->info.user_messages_count > lines_max)
-        (void)fprintf(out, "  ... and %s more messages to users\n",
-                      mr_count_print(view->info.user_messages_count - lines_max).text);
+        (void)fprintf(out, "  ... and %s more message%s to users\n",
+                      mr_count_print(view->info.user_messages_count - lines_max).text,
+                      mr_plural(view->info.user_messages_count - lines_max));
 }
 
 void mr_report_block(FILE *out, const mr_block_view *view, const char *note, uint64_t lines_max)
@@ -110,7 +112,7 @@ void mr_report_block(FILE *out, const mr_block_view *view, const char *note, uin
     (void)fprintf(out, "block %llu%s%s%s: %s message%s run, gas %s, %s left in the queue\n",
                   (unsigned long long)info->height, note[0] != '\0' ? " (" : "", note,
                   note[0] != '\0' ? ")" : "", mr_count_print(info->receipts_count).text,
-                  info->receipts_count == 1 ? "" : "s", mr_count_print(info->gas_burned).text,
+                  mr_plural(info->receipts_count), mr_count_print(info->gas_burned).text,
                   mr_count_print(info->queue_count).text);
     (void)fprintf(out, "  root %s\n", mr_id_print(&info->root).text);
     print_receipts(out, view, lines_max);

@@ -24,6 +24,12 @@ typedef struct mr_count_text {
 } mr_count_text;
 mr_count_text mr_count_print(uint64_t count);
 
+/* mr_plural returns the ending of a noun that is counted: "" for one, else "s". */
+static inline const char *mr_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* Where the receipts and messages of a block come from: a candidate or a stored one. */
 typedef struct mr_block_view {
     mr_block_info info;
