@@ -11,10 +11,10 @@ static mr_status write_program(const mr_program *program, const mr_sealed *seale
     MR_TRY(mr_batch_put(batch, MR_TABLE_PROGRAM, mr_id_span(&program->id), sealed->record));
     uint8_t key[MR_UNIT_KEY_BYTES];
     const mr_span key_span = mr_span_of(key, sizeof key);
-    memcpy(key, program->id.bytes, 32);
+    memcpy(key, program->id.bytes, sizeof(mr_id));
     for (size_t i = 0; i < sealed->changes_count; i++) {
         const mr_unit_change *change = &sealed->changes[i];
-        mr_store_be32(key + 32, change->unit);
+        mr_store_be32(key + sizeof(mr_id), change->unit);
         if (change->present)
             MR_TRY(mr_batch_put(batch, MR_TABLE_UNIT, key_span,
                                 mr_span_of(change->bytes, MR_UNIT_BYTES)));

@@ -173,7 +173,7 @@ typedef struct mr_transactions_chunk {
 } mr_transactions_chunk;
 
 struct mr_block {
-    mr_engine *engine; /* NULL once committed and the engine gone its way */
+    mr_engine *engine; /* that executed it; never NULL, and open longer than the handle is used */
     bool committed;
     uint64_t execution; /* engine->executions when this one ran: never 0 */
     mr_block_params params;
@@ -285,7 +285,7 @@ const mr_user_message *mr_receipts_user_message(const mr_stored_receipts *receip
 
 /* state.c: what is in the store beside programs and blocks. */
 enum { MR_META_VERSION = 1 /* of the records of META */ };
-enum { MR_LETTER_KEY_BYTES = 64, MR_UNIT_KEY_BYTES = 36 };
+enum { MR_LETTER_KEY_BYTES = 64 };
 void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES]);
 mr_hash mr_state_key(mr_table table, mr_span key);
 mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters,

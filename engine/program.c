@@ -241,9 +241,9 @@ mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr
 
 static mr_status load_unit(mr_program *program, mr_span key, mr_span value, mr_unit_pool *pool)
 {
-    if (key.size != 36 || value.size != MR_UNIT_BYTES)
+    if (key.size != MR_UNIT_KEY_BYTES || value.size != MR_UNIT_BYTES)
         return MR_CORRUPT;
-    const uint32_t unit = mr_load_be32(key.data + 32);
+    const uint32_t unit = mr_load_be32(key.data + sizeof(mr_id));
     MR_TRY(mr_memory_load_unit(&program->memory, pool, unit, value.data));
     const mr_hash hash = mr_unit_hash(value.data);
     return mr_unit_tree_set(program->units, unit, &hash);

@@ -71,6 +71,9 @@ mr_status mr_program_encode(const mr_program *program, mr_buffer *out);
  * Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
 mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out);
 
+/* The key of a unit in the store: program id, unit number (big endian u32). */
+enum { MR_UNIT_KEY_BYTES = sizeof(mr_id) + sizeof(uint32_t) };
+
 /* mr_program_load_memory reads the units from `table` of the store.
  * Errors: MR_CORRUPT; MR_IO; MR_NO_MEMORY. */
 mr_status mr_program_load_memory(mr_program *program, mr_store *store, uint32_t table,
