@@ -109,6 +109,7 @@ static void reset_stream(mr_stream *stream, mr_arena *block_arena)
     stream->gas_burned = 0;
     stream->gas_refunded = 0;
     stream->users = 0;
+    stream->values = 0;
     stream->replies = 0;
     stream->failures = 0;
     stream->letters = 0;

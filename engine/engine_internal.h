@@ -66,6 +66,7 @@ typedef struct mr_stream {
     uint64_t gas_burned;
     uint64_t gas_refunded;
     uint64_t dispatches;  /* since the engine was opened */
+    uint64_t values;      /* dispatches of kind VALUE, which have no receipt */
     uint64_t replies;     /* dispatches of replies */
     uint64_t failures;    /* dispatches that failed or were never run */
     uint64_t users;       /* messages to users */
@@ -123,7 +124,8 @@ struct mr_engine {
     mr_statistics statistics;
 };
 
-/* A round's receipts, in order: the dispatches it ran, those of kind VALUE left out. */
+/* A round's receipts, in order: the dispatches it ran, those of kind VALUE left out once it has
+ * ended. */
 typedef struct mr_round_receipts {
     const mr_dispatch **dispatches;
     size_t count;
@@ -203,6 +205,7 @@ struct mr_block {
     uint64_t gas_left;        /* of the block's limit */
     uint64_t gas_bought;      /* by accepted transactions */
     uint64_t gas_burned_seen; /* by streams, as of the last next() */
+    uint64_t values_seen;     /* likewise, of VALUE dispatches */
 
     mr_round_receipts *rounds;
     size_t rounds_count, rounds_capacity;

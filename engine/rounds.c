@@ -98,43 +98,65 @@ static mr_status choose(mr_block *block, size_t *chosen_count)
     return MR_OK;
 }
 
-/* Takes up what the round that has just ended burned. */
+/* Leaves dispatches of kind VALUE out of the receipts of the round that has just ended. */
+static void close_receipts(mr_block *block, uint64_t values)
+{
+    if (block->rounds_count == 0)
+        return;
+    mr_round_receipts *round = &block->rounds[block->rounds_count - 1];
+    if (values > 0) {
+        size_t kept = 0;
+        for (size_t i = 0; i < round->count; i++) {
+            if (round->dispatches[i]->message.kind != MR_KIND_VALUE)
+                round->dispatches[kept++] = round->dispatches[i];
+        }
+        MR_ASSERT(kept == round->count - values);
+        round->count = kept;
+    }
+    block->info.receipts_count += round->count;
+}
+
+/* Takes up what the round that has just ended did. */
 static mr_status collect(mr_block *block)
 {
     mr_engine *engine = block->engine;
-    uint64_t burned = 0;
+    uint64_t burned = 0, values = 0;
     for (uint32_t s = 0; s < engine->streams_count; s++) {
         MR_TRY(engine->streams[s].failure);
         burned += engine->streams[s].gas_burned;
+        values += engine->streams[s].values;
     }
     if (has_limit(block)) {
         MR_ASSERT(burned - block->gas_burned_seen <= block->gas_left);
         block->gas_left -= burned - block->gas_burned_seen;
     }
     block->gas_burned_seen = burned;
+    close_receipts(block, values - block->values_seen);
+    block->values_seen = values;
     return MR_OK;
 }
 
-/* Notes whose receipts the coming round will make. */
-static mr_status note_receipts(mr_block *block, const mr_item *items, size_t count)
+/* Makes room for the receipts of the coming round; `take` fills it. */
+static mr_status open_receipts(mr_block *block, size_t count)
 {
     MR_TRY(MR_GROW(block->rounds, block->rounds_capacity, block->rounds_count));
     const mr_dispatch **dispatches = mr_arena_alloc(block->arena, count * sizeof *dispatches);
     if (dispatches == NULL)
         return MR_NO_MEMORY;
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        /* VALUE costs nothing; few others do, so few dispatches are looked at. */
-        if (items[i].cost > 0 || dispatch_of(&items[i])->message.kind != MR_KIND_VALUE)
-            dispatches[kept++] = items[i].object;
-    }
     block->rounds[block->rounds_count++] = (mr_round_receipts){
         .dispatches = dispatches,
-        .count = kept,
+        .count = count,
         .first = block->info.receipts_count,
     };
-    block->info.receipts_count += kept;
     return MR_OK;
+}
+
+static void take(void *ctx, const mr_item *items, size_t begin, size_t count)
+{
+    const mr_block *block = ctx;
+    const mr_dispatch **to = block->rounds[block->rounds_count - 1].dispatches + begin;
+    for (size_t i = 0; i < count; i++)
+        to[i] = items[i].object;
 }
 
 /* Gives the streams the arenas of the coming round. An arena is used again once nothing made in it
@@ -169,7 +191,7 @@ static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items
         *items = block->chosen;
     }
     if (*count > 0) {
-        MR_TRY(note_receipts(block, *items, *count));
+        MR_TRY(open_receipts(block, *count));
         turn_arenas(block);
     }
     return MR_OK;
@@ -221,7 +243,7 @@ static void ahead(void *ctx, mr_lane *lane, const void *first, uint32_t distance
 
 mr_status mr_block_run(mr_block *block, mr_error *error)
 {
-    static const mr_round_ops ops = {.next = next, .run = run, .ahead = ahead};
+    static const mr_round_ops ops = {.next = next, .take = take, .run = run, .ahead = ahead};
     mr_status status = mr_scheduler_run(block->engine->scheduler, &ops, block);
     if (block->failure != MR_OK)
         status = block->failure;

@@ -532,6 +532,7 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
     dispatch->outcome = MR_OUTCOME_OK;
     dispatch->automatic = false;
     if (message->kind == MR_KIND_VALUE) {
+        stream->values++;
         program->balance += message->value;
         return;
     }

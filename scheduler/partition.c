@@ -75,6 +75,8 @@ void mr_split_slice(mr_scheduler *scheduler, uint32_t slice)
         mr_fail(scheduler, MR_NO_MEMORY);
         return;
     }
+    if (scheduler->ops->take != NULL)
+        scheduler->ops->take(scheduler->ctx, round->items + begin, begin, count);
     count_by_stream(worker, round->items + begin, count, active);
     copy_by_stream(worker, round->items + begin, begin, count, active);
     for (uint32_t i = 0; i < active; i++) {

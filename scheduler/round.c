@@ -197,6 +197,8 @@ static uint64_t run_whole(mr_worker *worker, uint64_t began_ns)
     uint64_t grouped_ns = began_ns, ran_ns = began_ns;
     for (uint32_t channel = 0; channel < scheduler->channels; channel++)
         memset(round->counts[channel], 0, round->count * sizeof(uint32_t));
+    if (scheduler->ops->take != NULL)
+        scheduler->ops->take(scheduler->ctx, round->items, 0, round->count);
     if (round->count == 1) {
         run_one_item(worker);
     } else if (mr_group_all(worker)) {

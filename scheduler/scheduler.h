@@ -80,6 +80,10 @@ typedef struct mr_round_ops {
      * and its arrays live until run returns. */
     void (*run)(void *ctx, mr_round *round, uint32_t stream, mr_lane *lane, const mr_work *work);
 
+    /* take, which may be NULL, is shown the round's items once, in slices: those at positions
+     * begin .. begin + count - 1. Any worker, slices side by side, before any item is run. */
+    void (*take)(void *ctx, const mr_item *items, size_t begin, size_t count);
+
     /* ahead, which may be NULL, asks the caches for what running a lane will need. The worker that
      * runs it next but MR_AHEAD_MAX - 1, next but MR_AHEAD_MAX - 2 ... next calls it with
      * `distance` MR_AHEAD_MAX ... 1, `first` being the lane's first object. Not every lane is

@@ -126,9 +126,8 @@ static void small_memories_keep_their_content_in_any_budget(void **state)
             uint32_t id = (uint32_t)(fixture_random(&random) % PROGRAMS);
             program *p = &all[id];
             uint32_t address = (id * 1000) % (PAGE - 8);
-            const step steps[] = {{STEP_LOAD8, address, 0, 0},
-                                  {STEP_STORE64, address, p->expected + 1, 0},
-                                  {0}};
+            const step steps[] = {
+                {STEP_LOAD8, address, 0, 0}, {STEP_STORE64, address, p->expected + 1, 0}, {0}};
             script s = {.steps = steps};
             mr_run *run = fixture_begin(f.worker, &p->memory);
             assert_int_equal(fixture_call(run, &s), MR_VM_DONE);

@@ -7,18 +7,12 @@
 #include "tools/millrace/number.h"
 
 const char *const mr_admission_words[] = {
-    [MR_ADMISSION_ACCEPTED] = "accepted",
-    [MR_ADMISSION_BALANCE] = "balance",
-    [MR_ADMISSION_NO_PROGRAM] = "no_program",
-    [MR_ADMISSION_NO_CODE] = "no_code",
-    [MR_ADMISSION_NO_MESSAGE] = "no_message",
-    [MR_ADMISSION_PROGRAM_EXISTS] = "program_exists",
-    [MR_ADMISSION_CODE_EXISTS] = "code_exists",
-    [MR_ADMISSION_MODULE] = "module",
-    [MR_ADMISSION_PAYLOAD] = "payload",
-    [MR_ADMISSION_MALFORMED] = "malformed",
-    [MR_ADMISSION_GAS_LIMIT] = "gas_limit",
-    NULL,
+    [MR_ADMISSION_ACCEPTED] = "accepted",       [MR_ADMISSION_BALANCE] = "balance",
+    [MR_ADMISSION_NO_PROGRAM] = "no_program",   [MR_ADMISSION_NO_CODE] = "no_code",
+    [MR_ADMISSION_NO_MESSAGE] = "no_message",   [MR_ADMISSION_PROGRAM_EXISTS] = "program_exists",
+    [MR_ADMISSION_CODE_EXISTS] = "code_exists", [MR_ADMISSION_MODULE] = "module",
+    [MR_ADMISSION_PAYLOAD] = "payload",         [MR_ADMISSION_MALFORMED] = "malformed",
+    [MR_ADMISSION_GAS_LIMIT] = "gas_limit",     NULL,
 };
 
 #define ADMISSION_ONE(name, text) +1
