@@ -26,7 +26,7 @@ static const uint32_t streams_counts[] = {1, 2, 3, 8, 32};
 /* What the cases have covered, so that a generator gone dull is noticed. */
 static struct {
     uint64_t blocks, receipts, users, left, closed;
-    uint64_t admissions[MR_ADMISSION_MALFORMED + 1];
+    uint64_t admissions[MR_ADMISSION_GAS_LIMIT + 1];
     uint64_t outcomes[MR_OUTCOME_EXITED + 1];
     uint64_t kinds[MR_KIND_VALUE + 1];
 } seen;
@@ -58,7 +58,7 @@ static void report(uint64_t cases)
            (unsigned long long)cases, (unsigned long long)seen.blocks,
            (unsigned long long)seen.closed, (unsigned long long)seen.receipts,
            (unsigned long long)seen.users, (unsigned long long)seen.left);
-    for (unsigned i = 0; i <= MR_ADMISSION_MALFORMED; i++)
+    for (unsigned i = 0; i <= MR_ADMISSION_GAS_LIMIT; i++)
         printf("%s: %llu; ", mr_admission_text((mr_admission)i),
                (unsigned long long)seen.admissions[i]);
     printf("\n");
