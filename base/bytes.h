@@ -87,15 +87,36 @@ static inline uint64_t mr_load_le64(const void *at)
     memcpy(&value, at, sizeof value);
     return value;
 }
-static inline void mr_store_le16(void *at, uint16_t value) { memcpy(at, &value, sizeof value); }
-static inline void mr_store_le32(void *at, uint32_t value) { memcpy(at, &value, sizeof value); }
-static inline void mr_store_le64(void *at, uint64_t value) { memcpy(at, &value, sizeof value); }
+static inline void mr_store_le16(void *at, uint16_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+static inline void mr_store_le32(void *at, uint32_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
+static inline void mr_store_le64(void *at, uint64_t value)
+{
+    memcpy(at, &value, sizeof value);
+}
 
 /* Big-endian forms, for keys that sort as their numbers do. */
-static inline uint32_t mr_load_be32(const void *at) { return __builtin_bswap32(mr_load_le32(at)); }
-static inline uint64_t mr_load_be64(const void *at) { return __builtin_bswap64(mr_load_le64(at)); }
-static inline void mr_store_be32(void *at, uint32_t v) { mr_store_le32(at, __builtin_bswap32(v)); }
-static inline void mr_store_be64(void *at, uint64_t v) { mr_store_le64(at, __builtin_bswap64(v)); }
+static inline uint32_t mr_load_be32(const void *at)
+{
+    return __builtin_bswap32(mr_load_le32(at));
+}
+static inline uint64_t mr_load_be64(const void *at)
+{
+    return __builtin_bswap64(mr_load_le64(at));
+}
+static inline void mr_store_be32(void *at, uint32_t v)
+{
+    mr_store_le32(at, __builtin_bswap32(v));
+}
+static inline void mr_store_be64(void *at, uint64_t v)
+{
+    mr_store_le64(at, __builtin_bswap64(v));
+}
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
               "memory images and formats are little endian; a big-endian port needs swaps here");

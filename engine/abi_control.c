@@ -108,6 +108,8 @@ MR_ABI_FUNCTION(gr_exit)
     const mr_schedule *schedule = mr_abi_schedule(execution);
     if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, sizeof(mr_id)))
         return MR_HOST_STOP;
+    if (mr_abi_only_reads(execution))
+        return mr_abi_trap(execution, MR_ABI_ONLY_READS);
     const uint8_t *inheritor = mr_run_bytes(run, (uint32_t)args[0], sizeof(mr_id));
     if (inheritor == NULL)
         return mr_abi_trap(execution, "gr_exit was given a bad pointer");

@@ -26,6 +26,8 @@ enum { MR_POINTER_NONE = UINT32_MAX /* a value pointer that stands for value 0 *
     X(gr_value_available, "i:")                                                                    \
     X(gr_env_vars, "ii:")                                                                          \
     X(gr_random, "ii:")                                                                            \
+    X(gr_signal_from, "i:")                                                                        \
+    X(gr_signal_code, "i:")                                                                        \
     X(gr_send, "iiiii:")                                                                           \
     X(gr_send_wgas, "iiilii:")                                                                     \
     X(gr_send_init, "i:")                                                                          \
@@ -35,6 +37,10 @@ enum { MR_POINTER_NONE = UINT32_MAX /* a value pointer that stands for value 0 *
     X(gr_send_commit_wgas, "iilii:")                                                               \
     X(gr_send_input, "iiiii:")                                                                     \
     X(gr_send_input_wgas, "iiilii:")                                                               \
+    X(gr_reservation_send, "iiiii:")                                                               \
+    X(gr_reservation_send_commit, "iiii:")                                                         \
+    X(gr_create_program, "iiiiiii:")                                                               \
+    X(gr_create_program_wgas, "iiiiilii:")                                                         \
     X(gr_reply, "iiii:")                                                                           \
     X(gr_reply_wgas, "iilii:")                                                                     \
     X(gr_reply_push, "iii:")                                                                       \
@@ -43,6 +49,16 @@ enum { MR_POINTER_NONE = UINT32_MAX /* a value pointer that stands for value 0 *
     X(gr_reply_commit_wgas, "lii:")                                                                \
     X(gr_reply_input, "iiii:")                                                                     \
     X(gr_reply_input_wgas, "iilii:")                                                               \
+    X(gr_reservation_reply, "iiii:")                                                               \
+    X(gr_reservation_reply_commit, "ii:")                                                          \
+    X(gr_reply_deposit, "ili:")                                                                    \
+    X(gr_wait, ":")                                                                                \
+    X(gr_wait_for, "i:")                                                                           \
+    X(gr_wait_up_to, "i:")                                                                         \
+    X(gr_wake, "iii:")                                                                             \
+    X(gr_reserve_gas, "lii:")                                                                      \
+    X(gr_unreserve_gas, "ii:")                                                                     \
+    X(gr_system_reserve_gas, "li:")                                                                \
     X(gr_debug, "ii:")                                                                             \
     X(gr_panic, "ii:")                                                                             \
     X(gr_oom_panic, ":")                                                                           \
@@ -115,7 +131,7 @@ static inline mr_host_action mr_abi_give(mr_execution *execution, mr_run *run, u
     return MR_HOST_CONTINUE;
 }
 
-enum { MR_ABI_RESULT_MAX = 36 };
+enum { MR_ABI_RESULT_MAX = 68 };
 
 /* Writes the result of a fallible function: a u32 code, then `size` bytes, zero when it failed. */
 static inline mr_host_action mr_abi_answer(mr_execution *execution, mr_run *run, uint64_t address,
@@ -139,9 +155,61 @@ static inline mr_host_action mr_abi_unanswerable(mr_execution *execution)
     return mr_abi_trap(execution, "a host function was given a bad pointer for its error");
 }
 
+/* Entries that read (state, metahash) may change nothing. */
+static inline bool mr_abi_only_reads(const mr_execution *execution)
+{
+    return execution->query;
+}
+#define MR_ABI_ONLY_READS "an entry that only reads called a host function that changes something"
+
+/* A signal has no sender, and cannot be answered. */
+static inline bool mr_abi_in_signal(const mr_execution *execution)
+{
+    return execution->message->kind == MR_KIND_SIGNAL;
+}
+#define MR_ABI_IN_SIGNAL "a host function was called that handle_signal may not call"
+
+/* The rent of `blocks` blocks, saturating. */
+static inline uint64_t mr_abi_rent(const mr_execution *execution, uint32_t blocks)
+{
+    uint64_t rent;
+    return __builtin_mul_overflow(mr_abi_schedule(execution)->rent, blocks, &rent) ? UINT64_MAX
+                                                                                   : rent;
+}
+
+/* Makes room for one more element of `size` bytes. False when the machine has no memory. */
+bool mr_abi_reserve(void **array, uint32_t *capacity, uint32_t count, size_t size);
+
+/* The rare part of a draft, made when there is none. NULL when the machine has no memory. */
+mr_draft_extra *mr_abi_draft_extra(mr_execution *execution, mr_draft *draft);
+
+/* abi_reserve.c: the reservation `id` that may be used or ended, in the dispatch's own copy, or
+ * NULL. Sets execution->failure when the machine has no memory. */
+mr_reservation *mr_abi_reservation(mr_execution *execution, const uint8_t *id);
+
 /* Adds bytes to a draft. False when the machine has no memory. */
 bool mr_abi_draft_append(mr_execution *execution, mr_draft *draft, const uint8_t *bytes,
                          uint32_t size);
+
+/* ---- abi_send.c, for all that send ---- */
+
+/* Makes an empty draft and yields its handle. MR_ABI_OK or a code; sets execution->failure when the
+ * machine has no memory. */
+uint32_t mr_abi_open_draft(mr_execution *execution, uint32_t *handle);
+
+/* Whether `size` more bytes fit the dispatch's total and the message. */
+uint32_t mr_abi_check_growth(const mr_execution *execution, const mr_draft *draft, uint32_t size);
+
+/* Whether the counter has `gas` (else NOT_ENOUGH_GAS) and the rent of `delay` (NO_GAS_FOR_DELAY).
+ */
+uint32_t mr_abi_check_gas(const mr_execution *execution, const mr_run *run, uint64_t gas,
+                          uint32_t delay);
+
+/* Commits a draft that is complete but for its gas: takes that and the rent of `delay` from the
+ * counter, which has them, and its value. False, and execution->failure set, when the machine has
+ * no memory. */
+bool mr_abi_commit_draft(mr_execution *execution, mr_run *run, mr_draft *draft, uint64_t gas,
+                         uint32_t delay);
 
 /* MR_ABI_OK, or the code for a bad range of the incoming payload. */
 uint32_t mr_abi_input_range(const mr_execution *execution, uint32_t offset, uint32_t size);

@@ -24,6 +24,8 @@ MR_ABI_FUNCTION(gr_size)
 MR_ABI_FUNCTION(gr_source)
 {
     mr_execution *execution = mr_abi_execution(context);
+    if (mr_abi_in_signal(execution))
+        return mr_abi_trap(execution, MR_ABI_IN_SIGNAL);
     return tell(execution, run, args[0], execution->message->source, sizeof(mr_id));
 }
 
@@ -153,4 +155,24 @@ MR_ABI_FUNCTION(gr_reply_code)
         return MR_HOST_STOP;
     uint32_t code = execution->message->kind == MR_KIND_REPLY ? MR_ABI_OK : MR_ABI_NO_REPLY_CONTEXT;
     return mr_abi_answer(execution, run, args[0], code, execution->message->code, 4);
+}
+
+MR_ABI_FUNCTION(gr_signal_from)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, 36))
+        return MR_HOST_STOP;
+    uint32_t code = mr_abi_in_signal(execution) ? MR_ABI_OK : MR_ABI_NO_SIGNAL_CONTEXT;
+    return mr_abi_answer(execution, run, args[0], code, execution->message->reply_to, 32);
+}
+
+MR_ABI_FUNCTION(gr_signal_code)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    if (!mr_abi_charge(run, schedule->host_call, schedule->host_byte, 8))
+        return MR_HOST_STOP;
+    uint32_t code = mr_abi_in_signal(execution) ? MR_ABI_OK : MR_ABI_NO_SIGNAL_CONTEXT;
+    return mr_abi_answer(execution, run, args[0], code, &execution->message->signal, 4);
 }

@@ -39,8 +39,7 @@ uint32_t mr_abi_input_range(const mr_execution *execution, uint32_t offset, uint
     return size > input - offset ? MR_ABI_INPUT_LENGTH : MR_ABI_OK;
 }
 
-/* Makes room for one more element of `size` bytes. */
-static bool reserve(void **array, uint32_t *capacity, uint32_t count, size_t size)
+bool mr_abi_reserve(void **array, uint32_t *capacity, uint32_t count, size_t size)
 {
     if (count < *capacity)
         return true;
@@ -53,31 +52,46 @@ static bool reserve(void **array, uint32_t *capacity, uint32_t count, size_t siz
     return true;
 }
 
-/* Makes an empty draft. Sets execution->failure when the machine has no memory. */
-static uint32_t open_draft(mr_execution *execution, uint32_t *handle)
+mr_draft_extra *mr_abi_draft_extra(mr_execution *execution, mr_draft *draft)
 {
-    if (execution->drafts_count >= mr_abi_schedule(execution)->outgoing_max)
+    if (draft->extra != NULL)
+        return draft->extra;
+    mr_draft_extra *extra = mr_arena_alloc(execution->arena, sizeof *extra);
+    if (extra == NULL) {
+        execution->failure = MR_NO_MEMORY;
+        return NULL;
+    }
+    *extra = (mr_draft_extra){0};
+    draft->extra = extra;
+    return extra;
+}
+
+uint32_t mr_abi_open_draft(mr_execution *execution, uint32_t *handle)
+{
+    const uint32_t nonce = execution->handles_before + execution->drafts_count;
+    if (nonce >= mr_abi_schedule(execution)->outgoing_max)
         return MR_ABI_TOO_MANY_MESSAGES;
-    if (!reserve((void **)&execution->drafts, &execution->drafts_capacity, execution->drafts_count,
-                 sizeof *execution->drafts)) {
+    if (!mr_abi_reserve((void **)&execution->drafts, &execution->drafts_capacity,
+                        execution->drafts_count, sizeof *execution->drafts)) {
         execution->failure = MR_NO_MEMORY;
         return MR_ABI_TOO_MANY_MESSAGES;
     }
-    *handle = execution->drafts_count++;
-    execution->drafts[*handle] = (mr_draft){.nonce = *handle};
+    execution->drafts[execution->drafts_count++] = (mr_draft){.nonce = nonce};
+    *handle = nonce;
     return MR_ABI_OK;
 }
 
+/* Handles of earlier runs of the message are no longer known. */
 static uint32_t find_draft(mr_execution *execution, uint32_t handle, mr_draft **out)
 {
-    if (handle >= execution->drafts_count)
+    const uint32_t index = handle - execution->handles_before;
+    if (handle < execution->handles_before || index >= execution->drafts_count)
         return MR_ABI_BAD_HANDLE;
-    *out = &execution->drafts[handle];
+    *out = &execution->drafts[index];
     return (*out)->committed ? MR_ABI_LATE_ACCESS : MR_ABI_OK;
 }
 
-/* Whether `size` more bytes fit the dispatch's total and the message. */
-static uint32_t check_growth(const mr_execution *execution, const mr_draft *draft, uint32_t size)
+uint32_t mr_abi_check_growth(const mr_execution *execution, const mr_draft *draft, uint32_t size)
 {
     const mr_schedule *schedule = mr_abi_schedule(execution);
     if (execution->outgoing_bytes + size > schedule->outgoing_bytes_max)
@@ -92,7 +106,7 @@ static uint32_t push(mr_execution *execution, uint32_t handle, const uint8_t *by
     mr_draft *draft;
     uint32_t code = find_draft(execution, handle, &draft);
     if (code == MR_ABI_OK)
-        code = check_growth(execution, draft, size);
+        code = mr_abi_check_growth(execution, draft, size);
     if (code != MR_ABI_OK)
         return code;
     if (!mr_abi_draft_append(execution, draft, bytes, size))
@@ -106,56 +120,108 @@ typedef struct send_terms {
     const uint8_t
         *destination;       /* DESTINATION_BYTES in the program's memory, or NULL: bad pointer */
     const uint8_t *payload; /* appended to the draft; borrowed from memory or the input */
-    uint32_t payload_bytes;
+    const uint8_t *reservation; /* id of the one to send it from, or NULL */
     uint64_t gas;
+    uint32_t payload_bytes;
+    uint32_t delay; /* blocks */
     bool has_gas;
 } send_terms;
 
 bool mr_abi_is_system(const uint8_t *id)
 {
-    for (size_t i = 0; i < 32; i += 4) {
-        if (memcmp(id + i, "gear", 4) != 0)
-            return false;
+    return memcmp(id, mr_id_system.bytes, sizeof mr_id_system.bytes) == 0;
+}
+
+uint32_t mr_abi_check_gas(const mr_execution *execution, const mr_run *run, uint64_t gas,
+                          uint32_t delay)
+{
+    const uint64_t left = mr_run_gas(run), rent = mr_abi_rent(execution, delay);
+    if (gas > left)
+        return MR_ABI_NOT_ENOUGH_GAS;
+    return rent > left - gas ? MR_ABI_NO_GAS_FOR_DELAY : MR_ABI_OK;
+}
+
+bool mr_abi_commit_draft(mr_execution *execution, mr_run *run, mr_draft *draft, uint64_t gas,
+                         uint32_t delay)
+{
+    if (!mr_abi_reserve((void **)&execution->committed, &execution->committed_capacity,
+                        execution->committed_count, sizeof *execution->committed) ||
+        (delay != 0 && mr_abi_draft_extra(execution, draft) == NULL)) {
+        execution->failure = MR_NO_MEMORY;
+        return false;
     }
+    const uint64_t rent = mr_abi_rent(execution, delay);
+    if (delay != 0)
+        draft->extra->delay = delay;
+    draft->gas = gas;
+    draft->committed = true;
+    (void)mr_run_charge(run, gas + rent);
+    *(draft->has_gas ? &execution->explicit_gas : &execution->set_aside) += gas;
+    execution->rent += rent;
+    execution->spent += draft->value;
+    execution->committed[execution->committed_count++] = draft->nonce - execution->handles_before;
     return true;
+}
+
+/* What a message takes from the gas counter, beside the rent of a delay. */
+static uint64_t gas_of(const mr_execution *execution, const send_terms *terms)
+{
+    if (terms->reservation != NULL)
+        return 0;
+    return terms->has_gas ? terms->gas : mr_abi_schedule(execution)->mailbox_threshold;
+}
+
+/* Gives the message the reservation's gas in place of some of the counter's. */
+static void send_from(mr_execution *execution, mr_draft *draft, mr_reservation *reservation)
+{
+    mr_draft_extra *extra = mr_abi_draft_extra(execution, draft);
+    if (extra == NULL)
+        return;
+    extra->is_reserved = true;
+    extra->payer = reservation->payer;
+    draft->gas = reservation->amount;
+    reservation->ended = reservation->used = true;
 }
 
 /* Commits a draft: takes gas and value, in the order of Gear's checks. A failure takes nothing. */
 static uint32_t commit(mr_execution *execution, mr_run *run, uint32_t handle,
                        const send_terms *terms)
 {
-    const mr_schedule *schedule = mr_abi_schedule(execution);
-    const uint64_t set_aside = terms->has_gas ? terms->gas : schedule->mailbox_threshold;
-    if (set_aside != 0 && set_aside < schedule->mailbox_threshold)
+    const uint64_t gas = gas_of(execution, terms);
+    if (gas != 0 && gas < mr_abi_schedule(execution)->mailbox_threshold)
         return MR_ABI_GAS_LIMIT_TOO_LOW;
-    if (set_aside > mr_run_gas(run))
-        return MR_ABI_NOT_ENOUGH_GAS;
+    const uint32_t payable = mr_abi_check_gas(execution, run, gas, terms->delay);
+    if (payable == MR_ABI_NOT_ENOUGH_GAS)
+        return payable;
     const mr_value value = mr_abi_load_value(terms->destination + 32);
     if (value > execution->balance - execution->spent)
         return MR_ABI_NOT_ENOUGH_VALUE;
+    if (payable != MR_ABI_OK)
+        return payable;
+    mr_reservation *reservation = NULL;
+    if (terms->reservation != NULL) {
+        reservation = mr_abi_reservation(execution, terms->reservation);
+        if (reservation == NULL)
+            return MR_ABI_BAD_RESERVATION;
+    }
     mr_draft *draft;
     uint32_t code = find_draft(execution, handle, &draft);
     if (code == MR_ABI_OK)
-        code = check_growth(execution, draft, terms->payload_bytes);
+        code = mr_abi_check_growth(execution, draft, terms->payload_bytes);
     if (code != MR_ABI_OK)
         return code;
-    if (!mr_abi_draft_append(execution, draft, terms->payload, terms->payload_bytes) ||
-        !reserve((void **)&execution->committed, &execution->committed_capacity,
-                 execution->committed_count, sizeof *execution->committed)) {
+    if (!mr_abi_draft_append(execution, draft, terms->payload, terms->payload_bytes)) {
         execution->failure = MR_NO_MEMORY;
         return MR_ABI_OK;
     }
     memcpy(draft->to.bytes, terms->destination, sizeof draft->to.bytes);
     draft->value = value;
-    draft->gas = set_aside;
-    draft->has_gas = terms->has_gas;
-    draft->committed = true;
-    (void)mr_run_charge(run, set_aside);
-    execution->set_aside += set_aside;
-    execution->explicit_gas += terms->has_gas ? set_aside : 0;
-    execution->spent += value;
+    draft->has_gas = terms->has_gas || reservation != NULL;
+    if (!mr_abi_commit_draft(execution, run, draft, gas, terms->delay))
+        return MR_ABI_OK;
     execution->outgoing_bytes += terms->payload_bytes;
-    execution->committed[execution->committed_count++] = handle;
+    if (reservation != NULL)
+        send_from(execution, draft, reservation);
     return MR_ABI_OK;
 }
 
@@ -163,6 +229,8 @@ static uint32_t commit(mr_execution *execution, mr_run *run, uint32_t handle,
 static mr_host_action depart(mr_execution *execution, mr_run *run, uint32_t handle,
                              const send_terms *terms, uint32_t code, uint64_t answer_at)
 {
+    if (mr_abi_only_reads(execution))
+        return mr_abi_trap(execution, MR_ABI_ONLY_READS);
     if (code == MR_ABI_OK && mr_abi_is_system(terms->destination))
         return mr_abi_trap(execution, MR_ABI_TO_SYSTEM);
     if (code == MR_ABI_OK)
@@ -171,36 +239,45 @@ static mr_host_action depart(mr_execution *execution, mr_run *run, uint32_t hand
         return mr_abi_machine_failure(execution, execution->failure);
     mr_id id = {0};
     if (code == MR_ABI_OK)
-        id = execution->drafts[handle].id = mr_id_of_outgoing(&execution->message->id, handle);
+        id = execution->drafts[handle - execution->handles_before].id =
+            mr_id_of_outgoing(&execution->message->id, handle);
     return mr_abi_answer(execution, run, answer_at, code, &id, sizeof id);
 }
 
-static mr_host_action refuse_delay(mr_execution *execution)
+/* Where a message goes: behind the id of a reservation when it is sent from one. Sets both in
+ * `terms`; NULL for a bad pointer. */
+static void read_destination(const mr_run *run, uint64_t at, bool reserved, send_terms *terms)
 {
-    return mr_abi_trap(execution, "delayed messages are not part of this version");
+    const uint32_t before = reserved ? sizeof(mr_id) : 0;
+    const uint8_t *bytes = mr_run_bytes(run, (uint32_t)at, before + DESTINATION_BYTES);
+    terms->destination = bytes == NULL ? NULL : bytes + before;
+    terms->reservation = reserved ? bytes : NULL;
 }
 
-/* gr_send and gr_send_wgas. */
-static mr_host_action send(mr_execution *execution, mr_run *run, uint64_t destination_at,
-                           uint64_t payload_at, uint64_t size, bool has_gas, uint64_t gas,
-                           uint64_t delay, uint64_t answer_at)
+/* What the one-call forms are given: gr_send, gr_send_wgas, gr_reservation_send. */
+typedef struct send_args {
+    uint64_t destination_at, payload_at, size, gas, delay, answer_at;
+    bool has_gas, reserved;
+} send_args;
+
+static mr_host_action send(mr_execution *execution, mr_run *run, const send_args *args)
 {
     const mr_schedule *schedule = mr_abi_schedule(execution);
+    const uint64_t size = args->size, answer_at = args->answer_at;
     const bool fits = size <= schedule->payload_bytes_max;
     if (!mr_abi_charge(run, schedule->host_call + schedule->send,
                        schedule->send_byte + schedule->host_byte, fits ? size : 0))
         return MR_HOST_STOP;
     if (!mr_abi_answerable(run, answer_at, 32))
         return mr_abi_unanswerable(execution);
-    if (delay != 0)
-        return refuse_delay(execution);
     send_terms terms = {
-        .destination = mr_run_bytes(run, (uint32_t)destination_at, DESTINATION_BYTES),
-        .payload = mr_abi_bytes(run, payload_at, (uint32_t)size),
+        .payload = mr_abi_bytes(run, args->payload_at, (uint32_t)size),
         .payload_bytes = (uint32_t)size,
-        .gas = gas,
-        .has_gas = has_gas,
+        .gas = args->gas,
+        .delay = (uint32_t)args->delay,
+        .has_gas = args->has_gas,
     };
+    read_destination(run, args->destination_at, args->reserved, &terms);
     uint32_t handle = 0;
     uint32_t code = MR_ABI_OK;
     if (terms.destination == NULL)
@@ -210,20 +287,41 @@ static mr_host_action send(mr_execution *execution, mr_run *run, uint64_t destin
     else if (terms.payload == NULL)
         code = MR_ABI_ACCESS_OUT_OF_BOUNDS;
     else
-        code = open_draft(execution, &handle);
+        code = mr_abi_open_draft(execution, &handle);
     return depart(execution, run, handle, &terms, code, answer_at);
 }
 
 MR_ABI_FUNCTION(gr_send)
 {
-    return send(mr_abi_execution(context), run, args[0], args[1], args[2], false, 0, args[3],
-                args[4]);
+    return send(mr_abi_execution(context), run,
+                &(send_args){.destination_at = args[0],
+                             .payload_at = args[1],
+                             .size = args[2],
+                             .delay = args[3],
+                             .answer_at = args[4]});
 }
 
 MR_ABI_FUNCTION(gr_send_wgas)
 {
-    return send(mr_abi_execution(context), run, args[0], args[1], args[2], true, args[3], args[4],
-                args[5]);
+    return send(mr_abi_execution(context), run,
+                &(send_args){.destination_at = args[0],
+                             .payload_at = args[1],
+                             .size = args[2],
+                             .has_gas = true,
+                             .gas = args[3],
+                             .delay = args[4],
+                             .answer_at = args[5]});
+}
+
+MR_ABI_FUNCTION(gr_reservation_send)
+{
+    return send(mr_abi_execution(context), run,
+                &(send_args){.destination_at = args[0],
+                             .reserved = true,
+                             .payload_at = args[1],
+                             .size = args[2],
+                             .delay = args[3],
+                             .answer_at = args[4]});
 }
 
 /* gr_send_input and gr_send_input_wgas. */
@@ -236,16 +334,11 @@ static mr_host_action send_input(mr_execution *execution, mr_run *run, uint64_t 
         return MR_HOST_STOP;
     if (!mr_abi_answerable(run, answer_at, 32))
         return mr_abi_unanswerable(execution);
-    if (delay != 0)
-        return refuse_delay(execution);
-    const send_terms terms = {
-        .destination = mr_run_bytes(run, (uint32_t)destination_at, DESTINATION_BYTES),
-        .gas = gas,
-        .has_gas = has_gas,
-    };
+    send_terms terms = {.gas = gas, .delay = (uint32_t)delay, .has_gas = has_gas};
+    read_destination(run, destination_at, false, &terms);
     uint32_t handle = 0;
-    uint32_t code =
-        terms.destination == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS : open_draft(execution, &handle);
+    uint32_t code = terms.destination == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS
+                                              : mr_abi_open_draft(execution, &handle);
     if (code == MR_ABI_OK)
         code = mr_abi_input_range(execution, (uint32_t)offset, (uint32_t)size);
     if (code == MR_ABI_OK && !mr_abi_charge(run, 0, schedule->send_byte, size))
@@ -275,7 +368,7 @@ MR_ABI_FUNCTION(gr_send_init)
     if (!mr_abi_answerable(run, args[0], 4))
         return mr_abi_unanswerable(execution);
     uint32_t handle = 0;
-    uint32_t code = open_draft(execution, &handle);
+    uint32_t code = mr_abi_open_draft(execution, &handle);
     if (execution->failure != MR_OK)
         return mr_abi_machine_failure(execution, execution->failure);
     return mr_abi_answer(execution, run, args[0], code, &handle, sizeof handle);
@@ -317,35 +410,35 @@ MR_ABI_FUNCTION(gr_send_push_input)
     return mr_abi_answer(execution, run, args[3], code, NULL, 0);
 }
 
-/* gr_send_commit and gr_send_commit_wgas. */
+/* gr_send_commit, gr_send_commit_wgas and gr_reservation_send_commit: `terms` names the gas. */
 static mr_host_action send_commit(mr_execution *execution, mr_run *run, uint64_t handle,
-                                  uint64_t destination_at, bool has_gas, uint64_t gas,
-                                  uint64_t delay, uint64_t answer_at)
+                                  uint64_t destination_at, bool reserved, send_terms terms,
+                                  uint64_t answer_at)
 {
     const mr_schedule *schedule = mr_abi_schedule(execution);
     if (!mr_abi_charge(run, schedule->host_call + schedule->send, 0, 0))
         return MR_HOST_STOP;
     if (!mr_abi_answerable(run, answer_at, 32))
         return mr_abi_unanswerable(execution);
-    if (delay != 0)
-        return refuse_delay(execution);
-    const send_terms terms = {
-        .destination = mr_run_bytes(run, (uint32_t)destination_at, DESTINATION_BYTES),
-        .gas = gas,
-        .has_gas = has_gas,
-    };
+    read_destination(run, destination_at, reserved, &terms);
     uint32_t code = terms.destination == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS : MR_ABI_OK;
     return depart(execution, run, (uint32_t)handle, &terms, code, answer_at);
 }
 
 MR_ABI_FUNCTION(gr_send_commit)
 {
-    return send_commit(mr_abi_execution(context), run, args[0], args[1], false, 0, args[2],
-                       args[3]);
+    return send_commit(mr_abi_execution(context), run, args[0], args[1], false,
+                       (send_terms){.delay = (uint32_t)args[2]}, args[3]);
 }
 
 MR_ABI_FUNCTION(gr_send_commit_wgas)
 {
-    return send_commit(mr_abi_execution(context), run, args[0], args[1], true, args[2], args[3],
-                       args[4]);
+    const send_terms terms = {.has_gas = true, .gas = args[2], .delay = (uint32_t)args[3]};
+    return send_commit(mr_abi_execution(context), run, args[0], args[1], false, terms, args[4]);
+}
+
+MR_ABI_FUNCTION(gr_reservation_send_commit)
+{
+    return send_commit(mr_abi_execution(context), run, args[0], args[1], true,
+                       (send_terms){.delay = (uint32_t)args[2]}, args[3]);
 }

@@ -495,6 +495,11 @@ static bool is_malformed(const context *at)
         if (transaction->gas_limit != 0 || transaction->payload.size != 0)
             at->result->text = "a transfer carries neither gas nor payload";
         break;
+    case MR_TRANSACTION_CLAIM:
+        if (transaction->value != 0 || transaction->gas_limit != 0 ||
+            transaction->payload.size != 0)
+            at->result->text = "a claim carries neither value nor gas nor payload";
+        break;
     case MR_TRANSACTION_CREATE:
     case MR_TRANSACTION_SEND:
     case MR_TRANSACTION_REPLY:
@@ -534,6 +539,8 @@ static mr_status admit(const context *at)
         return admit_reply(at);
     case MR_TRANSACTION_TRANSFER:
         return admit_transfer(at);
+    case MR_TRANSACTION_CLAIM:
+        break;
     }
     return MR_INVALID;
 }

@@ -20,15 +20,23 @@ static void reset(mr_execution *execution)
     execution->outcome = MR_OUTCOME_OK;
     memset(execution->error, 0, sizeof execution->error);
     execution->gas_left = 0;
+    execution->set_aside = 0;
+    execution->explicit_gas = 0;
+    execution->system_gas = 0;
+    execution->reserved_gas = 0;
+    execution->rent = 0;
+    execution->handles_before = execution->context != NULL ? execution->context->handles : 0;
+    execution->reservations_made =
+        execution->context != NULL ? execution->context->reservations : 0;
     execution->drafts_count = 0;
     execution->committed_count = 0;
+    execution->wakings_count = 0;
     execution->reply = (mr_draft){0};
+    execution->reservations_changed = false;
     execution->exited = false;
     execution->text = (mr_span){0};
     execution->heap_changed = false;
     execution->debug_first = execution->debug_last = NULL;
-    execution->set_aside = 0;
-    execution->explicit_gas = 0;
     execution->outgoing_bytes = 0;
     execution->spent = 0;
     execution->ending = MR_ENDING_NONE;
@@ -52,6 +60,9 @@ static void judge_stop(mr_execution *execution)
     case MR_ENDING_EXIT:
         execution->outcome = MR_OUTCOME_EXITED;
         execution->exited = true;
+        return;
+    case MR_ENDING_WAIT:
+        execution->outcome = MR_OUTCOME_WAITING;
         return;
     case MR_ENDING_PANIC:
         fail(execution, MR_OUTCOME_PANIC, REASON_PANIC);
@@ -111,32 +122,41 @@ static void settle_heap(const mr_execution *execution, mr_run *run)
     mr_run_trim(run, end);
 }
 
+/* A failure gives back all gas that was given away. */
+static void undo(mr_execution *execution)
+{
+    execution->gas_left += execution->set_aside + execution->explicit_gas + execution->system_gas +
+                           execution->reserved_gas + execution->rent;
+    execution->set_aside = execution->explicit_gas = execution->system_gas = 0;
+    execution->reserved_gas = execution->rent = 0;
+    execution->heap_changed = false;
+    execution->reservations_changed = false;
+}
+
 mr_status mr_execution_run(mr_execution *execution, mr_vm_worker *worker, mr_memory *memory,
                            uint32_t entry, uint64_t charge)
 {
-    const uint64_t gas_limit = execution->message->gas_limit;
-    MR_ASSERT(charge <= gas_limit);
+    MR_ASSERT(charge <= execution->gas);
     reset(execution);
     mr_run *run;
     MR_TRY(mr_run_begin(worker, memory, &run, NULL));
     uint64_t gas_left;
-    mr_vm_outcome outcome = mr_run_call(run, entry, gas_limit - charge, execution, &gas_left);
+    mr_vm_outcome outcome = mr_run_call(run, entry, execution->gas - charge, execution, &gas_left);
     if (execution->failure == MR_OK)
         judge(execution, outcome);
     if (execution->failure != MR_OK) {
         mr_run_rollback(run);
         return execution->failure;
     }
-    if (execution->outcome == MR_OUTCOME_OK || execution->outcome == MR_OUTCOME_EXITED) {
+    execution->gas_left = gas_left;
+    if (mr_execution_succeeded(execution) && !execution->query) {
         settle_heap(execution, run);
         MR_TRY(mr_run_commit(run));
-        execution->gas_left = gas_left + execution->set_aside - execution->explicit_gas;
     } else {
         mr_run_rollback(run);
-        execution->gas_left = gas_left + execution->set_aside;
-        execution->heap_changed = false;
+        undo(execution);
     }
-    MR_ASSERT(execution->gas_left <= gas_limit);
+    MR_ASSERT(execution->gas_left <= execution->gas);
     return MR_OK;
 }
 
@@ -144,6 +164,8 @@ void mr_execution_fini(mr_execution *execution)
 {
     free(execution->drafts);
     free(execution->committed);
+    free(execution->wakings);
+    free(execution->reservations_new);
     mr_pages_fini(&execution->heap_new);
     *execution = (mr_execution){0};
 }

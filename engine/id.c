@@ -99,11 +99,44 @@ mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce)
     return mr_id_blake2b(&span, 1);
 }
 
-mr_id mr_id_of_reply(const mr_id *origin)
+/* The digest of a prefix and an id: of everything that a message has one of. */
+static mr_id of_one(const char *prefix, const mr_id *origin)
 {
-    uint8_t bytes[5 + 32];
-    memcpy(bytes, "reply", 5);
-    memcpy(bytes + 5, origin->bytes, 32);
-    const mr_span span = mr_span_of(bytes, sizeof bytes);
+    uint8_t bytes[8 + 32];
+    const size_t size = strlen(prefix);
+    memcpy(bytes, prefix, size);
+    memcpy(bytes + size, origin->bytes, 32);
+    const mr_span span = mr_span_of(bytes, size + 32);
     return mr_id_blake2b(&span, 1);
 }
+
+mr_id mr_id_of_reply(const mr_id *origin)
+{
+    return of_one("reply", origin);
+}
+
+mr_id mr_id_of_signal(const mr_id *origin)
+{
+    return of_one("signal", origin);
+}
+
+mr_id mr_id_of_reservation(const mr_id *origin, uint64_t nonce)
+{
+    uint8_t number[8];
+    mr_store_le64(number, nonce);
+    const mr_span spans[] = {mr_span_text("reservation"), mr_id_span(origin),
+                             mr_span_of(number, sizeof number)};
+    return mr_id_blake2b(spans, 3);
+}
+
+mr_id mr_id_of_child(const mr_id *origin, const mr_id *code, mr_span salt)
+{
+    const mr_span spans[] = {mr_span_text("program_from_wasm"), mr_id_span(origin),
+                             mr_id_span(code), salt};
+    return mr_id_blake2b(spans, 4);
+}
+
+const mr_id mr_id_system = {{
+    'g', 'e', 'a', 'r', 'g', 'e', 'a', 'r', 'g', 'e', 'a', 'r', 'g', 'e', 'a', 'r',
+    'g', 'e', 'a', 'r', 'g', 'e', 'a', 'r', 'g', 'e', 'a', 'r', 'g', 'e', 'a', 'r',
+}};

@@ -21,6 +21,14 @@ void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_
 
 mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce);
 mr_id mr_id_of_reply(const mr_id *origin);
+mr_id mr_id_of_signal(const mr_id *origin);
+mr_id mr_id_of_reservation(const mr_id *origin, uint64_t nonce);
+
+/* mr_id_of_child returns the id of the program of `code` that the message `origin` creates. */
+mr_id mr_id_of_child(const mr_id *origin, const mr_id *code, mr_span salt);
+
+/* The address that signals come from and nobody may send to: the letters "gear" eight times. */
+extern const mr_id mr_id_system;
 
 static inline bool mr_id_equal(const mr_id *a, const mr_id *b)
 {

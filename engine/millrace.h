@@ -48,6 +48,11 @@ __extension__ typedef unsigned __int128 mr_value; /* value and balances, in the 
     X(send, 20000, "a message sent, beside host_call")                                             \
     X(send_byte, 20, "each byte of payload of a message sent")                                     \
     X(reply, 20000, "a reply, beside host_call")                                                   \
+    X(create, 100000, "a program created by a program, beside send")                               \
+    X(wait, 40000, "a message that waits: leaving the queue and coming back")                      \
+    X(wake, 10000, "a message woken, or not found, beside host_call")                              \
+    X(reserve, 10000, "a reservation of gas made or ended, beside host_call")                      \
+    X(rent, 100, "a waiting message, letter, delayed message, wake or reservation, each block")    \
     X(hash, 5000, "a host function that hashes (gr_random)")                                       \
     X(page_free, 16000, "one page freed, beside host_call: it is cleared")                         \
     X(mailbox_threshold, 3000, "least explicit gas limit other than 0 of a message sent")          \
@@ -61,7 +66,8 @@ __extension__ typedef unsigned __int128 mr_value; /* value and balances, in the 
     X(outgoing_bytes_max, 67108864, "payload bytes sent by one dispatch, all together")            \
     X(payload_bytes_max, 8388608, "payload bytes of one message")                                  \
     X(code_bytes_max, 524288, "bytes of a module, as uploaded and as rewritten")                   \
-    X(pages_max, 32768, "pages of 64 KiB of one program")
+    X(pages_max, 32768, "pages of 64 KiB of one program")                                          \
+    X(reservations_max, 256, "reservations of gas of one program")
 
 typedef struct mr_schedule {
 #define MR_SCHEDULE_FIELD(field, value, text) uint64_t field;
@@ -124,16 +130,18 @@ typedef enum mr_transaction_kind {
     MR_TRANSACTION_SEND,   /* to: a program */
     MR_TRANSACTION_REPLY,  /* to: id of a message that `from` received and may reply to */
     MR_TRANSACTION_TRANSFER, /* to: an account; value */
+    MR_TRANSACTION_CLAIM, /* to: id of a message in the mailbox of `from`, whose value is taken */
 } mr_transaction_kind;
 
 typedef struct mr_transaction {
     mr_transaction_kind kind;
-    mr_id from; /* who pays: value + gas_limit * value_per_gas + posting fee */
+    mr_id from; /* who pays: value + tip + gas_limit * value_per_gas + posting fee */
     mr_id to;
     mr_span payload;
     mr_span salt;       /* CREATE only */
     uint64_t gas_limit; /* CREATE, SEND and REPLY */
-    mr_value value;     /* all but UPLOAD */
+    mr_value value;     /* all but UPLOAD and CLAIM */
+    mr_value tip;       /* for the author, beside the fee; with accounts only */
 } mr_transaction;
 
 /* What became of a transaction: in order of X(code, text). A refused one changes nothing. */
@@ -185,7 +193,8 @@ typedef struct mr_block_params {
     X(MEMORY, "memory")                                                                            \
     X(UNAVAILABLE, "unavailable")                                                                  \
     X(WAITING, "waiting")                                                                          \
-    X(EXITED, "exited")
+    X(EXITED, "exited")                                                                            \
+    X(REMOVED, "removed")
 
 typedef enum mr_outcome {
 #define MR_OUTCOME_ENUM(name, text) MR_OUTCOME_##name,
@@ -195,11 +204,23 @@ typedef enum mr_outcome {
 
 MR_API const char *mr_outcome_name(mr_outcome outcome);
 
-/* What a message does at its destination. VALUE brings what an exited program leaves to a program:
- * it runs no code, burns no gas and has no receipt. */
-typedef enum mr_kind { MR_KIND_INIT, MR_KIND_HANDLE, MR_KIND_REPLY, MR_KIND_VALUE } mr_kind;
+/* What a message does at its destination. SIGNAL tells a program that one of its messages failed.
+ * VALUE brings what an exited program leaves to a program: it runs no code, burns no gas and has no
+ * receipt. X(code, name in scenarios and JSON) */
+#define MR_KIND_MAP(X)                                                                             \
+    X(INIT, "init")                                                                                \
+    X(HANDLE, "handle")                                                                            \
+    X(REPLY, "reply")                                                                              \
+    X(SIGNAL, "signal")                                                                            \
+    X(VALUE, "value")
 
-MR_API const char *mr_kind_name(mr_kind kind); /* "init", "handle", "reply", "value" */
+typedef enum mr_kind {
+#define MR_KIND_ENUM(name, text) MR_KIND_##name,
+    MR_KIND_MAP(MR_KIND_ENUM)
+#undef MR_KIND_ENUM
+} mr_kind;
+
+MR_API const char *mr_kind_name(mr_kind kind);
 
 /* One dispatch that was run. Spans live as long as the block. */
 typedef struct mr_receipt {
@@ -208,9 +229,11 @@ typedef struct mr_receipt {
     mr_id program; /* the destination */
     mr_kind kind;
     mr_outcome outcome;
-    uint64_t gas_limit;
+    uint64_t gas_limit;  /* what it could burn: for a reply, also what it might draw */
     uint64_t gas_burned; /* 0 .. gas_limit */
-    uint32_t sent;       /* messages it sent, the reply included; 1 for an error reply */
+    uint32_t sent;       /* messages it sent, replies and signals included */
+    mr_id parent;        /* the message whose dispatch in this block sent or woke it; zero: none
+                          * did, or the receipt was read back from the store */
     mr_span text;        /* panic payload, or a sentence about the trap; may be empty */
 } mr_receipt;
 
@@ -222,7 +245,8 @@ typedef struct mr_user_message {
     bool is_reply;
     mr_id reply_to;  /* when a reply */
     uint8_t code[4]; /* reply code, when a reply */
-    mr_value value;  /* already credited */
+    mr_value value;  /* already credited, but for a letter */
+    uint32_t until;  /* a letter: in the mailbox until the block of this height. Else 0 */
     mr_span payload;
 } mr_user_message;
 
@@ -239,15 +263,18 @@ typedef struct mr_block_info {
     uint64_t height;     /* 1 for the first block */
     mr_id root;          /* of the state after it */
     uint64_t gas_burned; /* by dispatches */
+    uint64_t gas_rent;   /* burned as rent */
     uint64_t rounds;
+    uint64_t tasks_count; /* carried out by the agenda */
     uint64_t receipts_count;
     uint64_t replies_count;  /* of these, of replies */
     uint64_t failures_count; /* of these, of dispatches that failed or were never run */
     uint64_t user_messages_count;
+    uint64_t agenda_messages_count; /* of these, the first, sent by the agenda */
     uint64_t transactions_count;
     uint64_t transactions_accepted;
     uint64_t queue_count; /* messages left for later blocks */
-    mr_value reward;      /* of the author: gas burned and posting fees, in value */
+    mr_value reward;      /* of the author: gas burned, rent, posting fees and tips, in value */
 } mr_block_info;
 
 MR_API void mr_block_info_get(const mr_block *block, mr_block_info *out);
@@ -296,6 +323,10 @@ typedef struct mr_engine_info {
     uint64_t programs_count;
     uint64_t codes_count;
     uint64_t accounts_count;
+    uint64_t waiting_count;
+    uint64_t letters_count;
+    uint64_t tasks_count;
+    uint64_t gas_held; /* of waiting messages, letters, delayed messages and reservations */
     uint32_t streams;
     bool accounts;
     mr_schedule schedule;
@@ -323,8 +354,10 @@ typedef struct mr_program_info {
     mr_program_status status;
     mr_id inheritor; /* when exited */
     mr_value balance;
-    uint32_t pages;    /* of 64 KiB, static ones included */
-    uint32_t units;    /* 256-byte units that differ from the code's initial memory */
+    uint32_t pages; /* of 64 KiB, static ones included */
+    uint32_t units; /* 256-byte units that differ from the code's initial memory */
+    uint32_t reservations;
+    uint64_t waiting;  /* messages that wait in it */
     mr_id memory_root; /* commitment to these units */
 } mr_program_info;
 

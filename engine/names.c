@@ -27,7 +27,11 @@ const char *mr_outcome_name(mr_outcome outcome)
 
 const char *mr_kind_name(mr_kind kind)
 {
-    static const char *const names[] = {"init", "handle", "reply", "value"};
+    static const char *const names[] = {
+#define NAME(name, text) text,
+        MR_KIND_MAP(NAME)
+#undef NAME
+    };
     return NAME_AT(names, kind);
 }
 

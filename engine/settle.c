@@ -408,6 +408,8 @@ static uint32_t entry_of(mr_kind kind)
         return MR_ENTRY_INIT;
     case MR_KIND_REPLY:
         return MR_ENTRY_REPLY;
+    case MR_KIND_SIGNAL:
+        return MR_ENTRY_SIGNAL;
     case MR_KIND_HANDLE:
     case MR_KIND_VALUE:
         break;
@@ -455,6 +457,11 @@ static void execute(context *at)
     execution->environment = &at->block->environment;
     execution->message = message;
     execution->program = at->dispatch->program_id;
+    execution->payer = at->dispatch->payer;
+    execution->context = NULL;
+    execution->gas = message->gas_limit;
+    execution->reservations = NULL;
+    execution->reservations_count = 0;
     execution->balance = program->balance + message->value;
     execution->heap = &program->heap;
     status =

@@ -318,6 +318,16 @@ uint64_t mr_run_gas(const mr_run *run)
     return left < 0 ? 0 : (uint64_t)left + run->gas_aside;
 }
 
+void mr_run_refund(mr_run *run, uint64_t amount)
+{
+    int64_t *gas = run->ready->instance->gas;
+    MR_ASSERT(*gas >= 0);
+    const uint64_t room = (uint64_t)(INT64_MAX - *gas);
+    const uint64_t fits = amount < room ? amount : room;
+    *gas += (int64_t)fits;
+    run->gas_aside += amount - fits;
+}
+
 bool mr_run_charge(mr_run *run, uint64_t amount)
 {
     int64_t *gas = run->ready->instance->gas;

@@ -89,6 +89,9 @@ void mr_run_rollback(mr_run *run);
 uint64_t mr_run_gas(const mr_run *run);
 bool mr_run_charge(mr_run *run, uint64_t amount);
 
+/* mr_run_refund gives back what mr_run_charge took. */
+void mr_run_refund(mr_run *run, uint64_t amount);
+
 /* mr_run_bytes borrows memory for reading, NULL when not all of it is inside. It moves when memory
  * grows. size 0 is inside when address is not beyond the end. */
 const uint8_t *mr_run_bytes(const mr_run *run, uint32_t address, uint32_t size);

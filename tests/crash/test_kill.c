@@ -3,9 +3,9 @@
  * Goal: killed at any instant, the engine reopens at the last durable block, with its root, queue,
  * receipts and everything, and goes on to the same end.
  * Method: a history (tests/model) whose every root the reference has told before. A child process
- * runs it into a RocksDB directory with pipelined commits; the parent kills it with SIGKILL, the next
- * child looks at what it finds and goes on from there, until one reaches the end. When to kill is
- * counted in steps that the child reports in shared memory, and then a little later.
+ * runs it into a RocksDB directory with pipelined commits; the parent kills it with SIGKILL, the
+ * next child looks at what it finds and goes on from there, until one reaches the end. When to kill
+ * is counted in steps that the child reports in shared memory, and then a little later.
  *
  * MR_SEED=n replays the histories and steps, MR_KILLS=n asks for more. */
 #include <setjmp.h>
@@ -172,8 +172,8 @@ static void spin(uint64_t ns)
 /* Starts a child and kills it somewhere. True when the child was faster and reached the end. */
 static bool run_and_kill(const workload *w, mr_random *random, bool kill_it)
 {
-    const uint64_t left = (w->history->blocks_count - atomic_load(&w->shared->found_height)) *
-                          STEPS_A_BLOCK;
+    const uint64_t left =
+        (w->history->blocks_count - atomic_load(&w->shared->found_height)) * STEPS_A_BLOCK;
     /* Often early, in opening and creating, too. */
     const uint64_t steps = mr_random_chance(random, 15) ? 0 : mr_random_below(random, left / 2 + 2);
     atomic_store(&w->shared->steps, 0);
@@ -230,12 +230,13 @@ static void killed_at_any_instant_it_goes_on_from_a_whole_block(void **state)
     const uint64_t seed = mr_play_seed();
     const uint64_t wanted = mr_play_number("MR_KILLS", KILLS);
     printf("MR_SEED=%llu\n", (unsigned long long)seed);
-    progress *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    progress *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
     uint64_t kills = 0;
     for (uint64_t index = 0; kills < wanted; index++)
-        kills += run_history(seed, index, shared, (unsigned)(wanted - kills < 10 ? wanted - kills : 10));
+        kills +=
+            run_history(seed, index, shared, (unsigned)(wanted - kills < 10 ? wanted - kills : 10));
     (void)munmap(shared, sizeof *shared);
 }
 

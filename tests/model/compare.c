@@ -128,8 +128,7 @@ static bool same_info(mr_difference *d, const mr_block_info *expected, const mr_
            NUMBER(reward) && NUMBER(queue_count);
 }
 
-static bool same_lists(const mr_reference_block *expected, const mr_block *block,
-                       mr_difference *d)
+static bool same_lists(const mr_reference_block *expected, const mr_block *block, mr_difference *d)
 {
     for (uint64_t i = 0; i < expected->info.transactions_count; i++) {
         mr_transaction_result found;
@@ -212,8 +211,8 @@ static bool visit_queued(void *arg, const mr_queued_message *message)
         (void)differ(walk->difference, "there are more messages in the queue than %llu",
                      (unsigned long long)walk->at);
     else
-        walk->same = same_queued(walk->difference, walk->at, &walk->expected->queue[walk->at],
-                                 message);
+        walk->same =
+            same_queued(walk->difference, walk->at, &walk->expected->queue[walk->at], message);
     walk->at++;
     return walk->same;
 }
@@ -330,8 +329,8 @@ bool mr_compare_state(const mr_reference *reference, mr_engine *engine, mr_diffe
     const mr_id root = mr_reference_root(reference);
     return number(&p, "height", mr_reference_height(reference), info.height) &&
            number(&p, "programs", programs, info.programs_count) &&
-           number(&p, "issued", issued, info.issued) &&
-           number(&p, "burned", burned, info.burned) && id(&p, "root", &root, &info.root) &&
+           number(&p, "issued", issued, info.issued) && number(&p, "burned", burned, info.burned) &&
+           id(&p, "root", &root, &info.root) &&
            value_is_conserved(&walk, engine, &info, mr_reference_gas_queued(reference));
 }
 

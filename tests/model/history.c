@@ -90,7 +90,7 @@ static uint64_t some_gas(maker *m)
         return 0;
     if (!m->calm && kind < 5)
         return mr_random_range(&m->random, 1, 20000); /* about what beginning costs */
-    if (!m->calm && kind < 7) /* just that, if memory has so many pages */
+    if (!m->calm && kind < 7)                         /* just that, if memory has so many pages */
         return m->history->options.schedule.dispatch +
                m->history->options.schedule.page_load * mr_random_range(&m->random, 2, 6) -
                below(m, 2);
@@ -243,8 +243,7 @@ static void add_transfer(maker *m)
 /* A module with some bytes changed, cut off, or none at all. */
 static void add_bad_upload(maker *m)
 {
-    const mr_span module =
-        mr_history_module_of((mr_history_module)below(m, MR_MODULES_COUNT));
+    const mr_span module = mr_history_module_of((mr_history_module)below(m, MR_MODULES_COUNT));
     size_t size = chance(m, 30) ? below(m, module.size) : module.size;
     mr_span copy = keep(m, module.data, size);
     uint8_t *bytes = (uint8_t *)(uintptr_t)copy.data;
@@ -533,8 +532,8 @@ static void make_world(maker *m, const mr_history_wishes *wishes)
     for (size_t i = 0; i < MR_MODULES_COUNT; i++)
         m->codes[i] = mr_id_of_code(mr_history_module_of((mr_history_module)i));
     for (size_t i = 0; i < m->programs_count; i++) {
-        m->kinds[i] = chance(m, 80) ? MR_MODULE_ACTOR
-                                    : (mr_history_module)below(m, MR_MODULES_COUNT);
+        m->kinds[i] =
+            chance(m, 80) ? MR_MODULE_ACTOR : (mr_history_module)below(m, MR_MODULES_COUNT);
         m->programs[i] = mr_id_of_program(&m->codes[m->kinds[i]], salt_of(m, i));
     }
     if (!m->calm && chance(m, 65))

@@ -51,7 +51,7 @@ void mr_history_print(const mr_history *history);
 /* The modules of tests/programs. */
 typedef enum mr_history_module {
     MR_MODULE_ACTOR,
-    MR_MODULE_ACTOR_DEEP,      /* two pages of shadow stack */
+    MR_MODULE_ACTOR_DEEP, /* two pages of shadow stack */
     MR_MODULE_ACTOR_NO_INIT,
     MR_MODULE_ACTOR_NO_HANDLE,
     MR_MODULE_ACTOR_NO_REPLY,

@@ -86,8 +86,7 @@ static bool discard_another(player *p, size_t b, size_t other)
 /* A root says little: when the last block differs in nothing else that it shows, its state may. */
 static void explain(player *p, mr_block *made)
 {
-    const mr_reference_block *expected =
-        p->history->blocks[p->history->blocks_count - 1].expected;
+    const mr_reference_block *expected = p->history->blocks[p->history->blocks_count - 1].expected;
     if (strstr(p->difference->text, ": root is ") == NULL ||
         mr_block_commit(made, MR_COMMIT_WAIT, &p->error) != MR_OK) {
         mr_block_discard(made);
@@ -315,7 +314,7 @@ void mr_play_shrink(const mr_history *history, const mr_play *play, size_t block
     size_t at;
     bool differs = still_differs(part, play, &at, &difference);
     printf("after %u tries to shrink: %s\n", tries,
-                  differs ? difference.text : "the difference does not always show");
+           differs ? difference.text : "the difference does not always show");
     mr_history_print(part);
     mr_history_free(part);
     free(keep);

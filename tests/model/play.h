@@ -11,9 +11,9 @@ typedef struct mr_play {
     const char *path;        /* of a database that does not exist yet; NULL: in memory */
     uint64_t live_bytes_max; /* of the engine's */
     mr_perturb perturb;
-    bool discards;           /* other candidates are executed and discarded before each block */
-    bool reopens;            /* the database is closed and opened after each block */
-    bool replays;            /* in the end the stored blocks are run again on a new engine */
+    bool discards; /* other candidates are executed and discarded before each block */
+    bool reopens;  /* the database is closed and opened after each block */
+    bool replays;  /* in the end the stored blocks are run again on a new engine */
 } mr_play;
 
 /* mr_play_history runs the history. False when the engine does anything else than the reference:

@@ -315,9 +315,8 @@ static void on_reply(const writer *w)
 static void end(const writer *w)
 {
     static const uint8_t ends[] = {
-        ACTOR_OOM_PANIC, ACTOR_UNREACHABLE, ACTOR_OUT_OF_BOUNDS, ACTOR_DIVIDE,
-        ACTOR_INDIRECT,  ACTOR_LEAVE,       ACTOR_LEAVE,         ACTOR_LEAVE,
-        ACTOR_LOOP,
+        ACTOR_OOM_PANIC, ACTOR_UNREACHABLE, ACTOR_OUT_OF_BOUNDS, ACTOR_DIVIDE, ACTOR_INDIRECT,
+        ACTOR_LEAVE,     ACTOR_LEAVE,       ACTOR_LEAVE,         ACTOR_LOOP,
     };
     const uint64_t kind = below(w, 100);
     if (kind < 20) {

@@ -13,7 +13,7 @@ typedef struct mr_script_world {
     const mr_id *strangers; /* ids of programs, present, future or never */
     size_t strangers_count;
     uint64_t gas_least; /* a message may have */
-    bool calm; /* nothing that fails, sends or takes long */
+    bool calm;          /* nothing that fails, sends or takes long */
 } mr_script_world;
 
 /* mr_script_random appends a script. Messages it sends carry scripts, and so on, `depth` times. */

@@ -85,8 +85,7 @@ static mr_transaction command(network *n)
         uint32_t k;
         uint8_t hops;
         uint8_t fail;
-    } text = {1, (uint32_t)mr_random_range(&n->random, 0, 4), 0,
-              mr_random_chance(&n->random, 30)};
+    } text = {1, (uint32_t)mr_random_range(&n->random, 0, 4), 0, mr_random_chance(&n->random, 30)};
     text.hops = n->programs_count <= 6 ? (uint8_t)mr_random_below(&n->random, 3)
                                        : (uint8_t)mr_random_below(&n->random, 2);
     return (mr_transaction){
@@ -199,9 +198,8 @@ static void run_case(uint64_t seed, uint64_t index)
         mr_difference difference;
         size_t block;
         if (!mr_play_history(n.history, &play, &block, &difference))
-            fail_msg("MR_SEED=%llu case %llu, %u streams, block %zu: %s",
-                     (unsigned long long)seed, (unsigned long long)index, play.streams, block + 1,
-                     difference.text);
+            fail_msg("MR_SEED=%llu case %llu, %u streams, block %zu: %s", (unsigned long long)seed,
+                     (unsigned long long)index, play.streams, block + 1, difference.text);
     }
     mr_history_free(n.history);
 }
@@ -235,8 +233,7 @@ static void a_message_to_a_program_that_runs_later_in_the_round_comes_after(void
         mr_history_add(n.history, &params, made, 4 * n.programs_count);
     /* Each command makes 2 messages to each, each of which makes one to each. */
     const uint64_t count = n.programs_count;
-    assert_int_equal(block->info.receipts_count,
-                     4 * count * (1 + 2 * count * (2 + 2 * count)));
+    assert_int_equal(block->info.receipts_count, 4 * count * (1 + 2 * count * (2 + 2 * count)));
     everything_arrived(&n);
     nothing_was_out_of_order(n.history);
     for (uint32_t streams = 1; streams <= 5; streams++) {

@@ -2,7 +2,8 @@
 /* mr-test: label=model timeout=600
  * Goal: what is on the disk is the state: an engine opened anew goes on as if nothing had been.
  * Method: histories over RocksDB, the database closed and opened after every block; some with other
- * candidates executed and discarded before each. Compared with the reference as in test_serial.c. */
+ * candidates executed and discarded before each. Compared with the reference as in test_serial.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

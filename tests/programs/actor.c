@@ -143,8 +143,8 @@ static void allocate(uint32_t slot, uint32_t count)
     uint64_t wrong = 0;
     for (uint32_t i = 0; i < count * GEAR_PAGE_BYTES; i += 256) {
         const uint8_t *unit = (const uint8_t *)((uintptr_t)page * GEAR_PAGE_BYTES + i);
-        wrong |= *(const uint64_t *)(const void *)unit | *(const uint64_t *)(const void *)(unit + 248) |
-                 unit[77];
+        wrong |= *(const uint64_t *)(const void *)unit |
+                 *(const uint64_t *)(const void *)(unit + 248) | unit[77];
     }
     gear_require(wrong == 0, ACTOR_DAMAGE);
 }

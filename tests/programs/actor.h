@@ -18,8 +18,8 @@ enum {
     ACTOR_SCRIPT_MAX = 8192, /* of a message: what follows is not read */
     ACTOR_STORED_MAX = 600,  /* of the script that runs on replies */
     ACTOR_CELLS = 40,
-    ACTOR_CELL_BYTES = 300, /* no multiple of a unit: cells straddle units and pages */
-    ACTOR_SLOTS = 16,       /* of pages and of handles */
+    ACTOR_CELL_BYTES = 300,        /* no multiple of a unit: cells straddle units and pages */
+    ACTOR_SLOTS = 16,              /* of pages and of handles */
     ACTOR_SCRIBBLE_BYTES = 140000, /* for stores of any kind: three pages touched */
     ACTOR_TO_SELF = 253,
     ACTOR_TO_SOURCE = 254,
@@ -62,23 +62,23 @@ enum {
     X(DIVIDE)                                                                                      \
     X(INDIRECT)                                                                                    \
     X(LOOP)                                                                                        \
-    X(RECURSE)      /* u32 depth; 0 has no end */                                                  \
+    X(RECURSE) /* u32 depth; 0 has no end */                                                       \
     X(LEAVE)                                                                                       \
-    X(EXIT)         /* destination */                                                              \
-    X(FACTS)        /* of message, program and block */                                            \
-    X(GAS)          /* what is left */                                                             \
-    X(RANDOM)       /* u8 subject */                                                               \
+    X(EXIT)   /* destination */                                                                    \
+    X(FACTS)  /* of message, program and block */                                                  \
+    X(GAS)    /* what is left */                                                                   \
+    X(RANDOM) /* u8 subject */                                                                     \
     X(REPLY_FACTS)                                                                                 \
-    X(ON_REPLY)     /* bytes: the script that runs on replies from now on */                       \
-    X(BUMP)         /* adds one to a counter that is state */                                      \
-    X(DEBUG)        /* bytes */                                                                    \
-    X(BAD_POINTER)  /* u8 which: a host function is given one */
+    X(ON_REPLY)    /* bytes: the script that runs on replies from now on */                        \
+    X(BUMP)        /* adds one to a counter that is state */                                       \
+    X(DEBUG)       /* bytes */                                                                     \
+    X(BAD_POINTER) /* u8 which: a host function is given one */
 
 enum {
 #define ACTOR_ENUM(name) ACTOR_##name,
     ACTOR_MAP(ACTOR_ENUM)
 #undef ACTOR_ENUM
-    ACTOR_OPERATIONS
+        ACTOR_OPERATIONS
 };
 
 #define ACTOR_DAMAGE "actor: memory is not what it was"

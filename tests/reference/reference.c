@@ -503,6 +503,8 @@ static void run(step *s, mr_execution *e, uint32_t entry, uint64_t charge)
     e->environment = &r->environment;
     e->message = &s->from->message;
     e->program = &p->id;
+    e->payer = &s->from->payer;
+    e->gas = s->from->message.gas_limit;
     e->balance = p->balance + s->from->message.value;
     e->heap = &p->heap;
     e->arena = &r->kept;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reference: docs/SEMANTICS.md as a program. It takes one message at a time from one queue, runs it
- * and appends what it sends. There are no threads, caches, rounds or undo records; things are looked
- * up by walking arrays, and the state root is computed from nothing after every block.
+ * and appends what it sends. There are no threads, caches, rounds or undo records; things are
+ * looked up by walking arrays, and the state root is computed from nothing after every block.
  *
- * With the engine it shares the execution of one entry over one memory (engine/execution.h, vm/) and
- * the hash functions. Order, gas, value, closing, letters, sequence numbers, records and root are
- * its own. Running out of memory ends the process: it is for tests. */
+ * With the engine it shares the execution of one entry over one memory (engine/execution.h, vm/)
+ * and the hash functions. Order, gas, value, closing, letters, sequence numbers, records and root
+ * are its own. Running out of memory ends the process: it is for tests. */
 #ifndef MR_TESTS_REFERENCE_REFERENCE_H
 #define MR_TESTS_REFERENCE_REFERENCE_H
 

@@ -153,8 +153,8 @@ static void harm_file(const char *good, const char *name, const harm *how, uint6
         if (info.st_size > 0 || how->inflict == take_away)
             how->inflict(path, info.st_size, random);
         int end = open_harmed(copy, i % 2 == 0);
-        bool known = (how->inflict == cut || how->inflict == flip) &&
-                     strncmp(name, "MANIFEST", 8) == 0;
+        bool known =
+            (how->inflict == cut || how->inflict == flip) && strncmp(name, "MANIFEST", 8) == 0;
         if (end < WHOLE || end == EMPTY || (end == NOT_WHOLE && !known))
             fail_msg("%s %s from state %llu: the child ended with %d", name, how->name,
                      (unsigned long long)state, end);

@@ -390,22 +390,16 @@ static void malformed_bodies_are_told_where(void **state)
         const char *words;
     } cases[] = {
 #define CASE(bytes, words) {bytes, sizeof bytes - 1, words}
-        CASE("", "function 0: the module is cut short"),
-        CASE("\1", "cut short"),
-        CASE("\13\1", "function 0: 1 bytes after the last end"),
-        CASE("\5\13", "belongs to no if"),
+        CASE("", "function 0: the module is cut short"), CASE("\1", "cut short"),
+        CASE("\13\1", "function 0: 1 bytes after the last end"), CASE("\5\13", "belongs to no if"),
         CASE("\2\100\5\13\13", "belongs to no if"),
-        CASE("\101\0\4\100\5\5\13\13", "belongs to no if"),
-        CASE("\14\1\13", "br at byte"),
-        CASE("\40\0\13", "local.get at byte"),
-        CASE("\43\0\13", "global.get at byte"),
-        CASE("\20\5\13", "call at byte"),
-        CASE("\21\1\0\13", "call_indirect at byte"),
+        CASE("\101\0\4\100\5\5\13\13", "belongs to no if"), CASE("\14\1\13", "br at byte"),
+        CASE("\40\0\13", "local.get at byte"), CASE("\43\0\13", "global.get at byte"),
+        CASE("\20\5\13", "call at byte"), CASE("\21\1\0\13", "call_indirect at byte"),
         CASE("\77\1\13", "of a second table or memory"),
         CASE("\101\0\50\4\0\32\13", "malformed alignment"),
         CASE("\101\0\50\1\0\32\52\13", "f32.load at byte"),
-        CASE("\377\13", "instruction 0xff at byte"),
-        CASE("\6\100\13\13", "belongs to exceptions"),
+        CASE("\377\13", "instruction 0xff at byte"), CASE("\6\100\13\13", "belongs to exceptions"),
         CASE("\16\377\377\377\377\17\13", "claims"),
         CASE("\101\200\200\200\200\20\32\13", "too large a number"),
         /* WABT's: a value is left over, a value is missing */

@@ -93,7 +93,7 @@ static void compilers_output_is_ready_once_packed(void **state)
     mr_buffer_fini(&packed);
 }
 
-#define HEAD "(module (import \"env\" \"memory\" (memory 2))"
+#define HEAD   "(module (import \"env\" \"memory\" (memory 2))"
 #define HANDLE "(func (export \"handle\"))"
 
 static uint32_t packed_stack_end(const char *text)
@@ -136,7 +136,8 @@ static void zeroes_go_but_not_those_that_matter(void **state)
     mr_code_put(code);
     mr_buffer_fini(&packed);
     /* The second segment clears what the first wrote. */
-    built = binary(HEAD HANDLE "(data (i32.const 100) \"abcd\") (data (i32.const 101) \"\\00\\00\"))");
+    built =
+        binary(HEAD HANDLE "(data (i32.const 100) \"abcd\") (data (i32.const 101) \"\\00\\00\"))");
     packed = pack(&built);
     code = upload(&packed);
     assert_memory_equal(mr_code_base_unit(code, 0) + 100, "a\0\0d", 4);

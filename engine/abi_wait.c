@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* abi_wait: host functions that end the dispatch to go on later, and that wake what waits. */
+#include "engine/abi_internal.h"
+
+#include "engine/id.h"
+
+/* Ends the dispatch waiting for `blocks`, the rent of which is `reserve`. */
+static mr_host_action wait_for(mr_execution *execution, uint32_t blocks, uint64_t reserve)
+{
+    execution->wait_blocks = blocks;
+    execution->wait_reserve = reserve;
+    return mr_abi_stop(execution, MR_ENDING_WAIT);
+}
+
+/* Charges for waiting. False when the call is over, with *action. */
+static bool may_wait(mr_execution *execution, mr_run *run, uint64_t blocks, mr_host_action *action)
+{
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    *action = MR_HOST_STOP;
+    if (!mr_abi_charge(run, schedule->host_call + schedule->wait, 0, 0))
+        return false;
+    if (mr_abi_only_reads(execution))
+        *action = mr_abi_trap(execution, MR_ABI_ONLY_READS);
+    else if (execution->reply.committed)
+        *action = mr_abi_trap(execution, "the program replied and then wanted to wait");
+    else if (blocks == 0)
+        *action = mr_abi_trap(execution, "the program wanted to wait for 0 blocks");
+    else
+        return true;
+    return false;
+}
+
+/* Waiting is a matter of gas: without enough of it the dispatch is out of gas. */
+static mr_host_action run_out(mr_run *run)
+{
+    (void)mr_run_charge(run, UINT64_MAX);
+    return MR_HOST_STOP;
+}
+
+MR_ABI_FUNCTION(gr_wait)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    mr_host_action action;
+    if (!may_wait(execution, run, 1, &action))
+        return action;
+    const uint64_t reserve = mr_abi_rent(execution, 1);
+    if (reserve > mr_run_gas(run))
+        return run_out(run);
+    return wait_for(execution, UINT32_MAX, reserve);
+}
+
+MR_ABI_FUNCTION(gr_wait_for)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const uint32_t blocks = (uint32_t)args[0];
+    mr_host_action action;
+    if (!may_wait(execution, run, blocks, &action))
+        return action;
+    const uint64_t reserve = mr_abi_rent(execution, blocks);
+    if (reserve > mr_run_gas(run))
+        return run_out(run);
+    return wait_for(execution, blocks, reserve);
+}
+
+MR_ABI_FUNCTION(gr_wait_up_to)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const uint32_t blocks = (uint32_t)args[0];
+    mr_host_action action;
+    if (!may_wait(execution, run, blocks, &action))
+        return action;
+    const uint64_t gas = mr_run_gas(run), one = mr_abi_rent(execution, 1);
+    if (one > gas)
+        return run_out(run);
+    const uint64_t all = mr_abi_rent(execution, blocks);
+    return wait_for(execution, blocks, all <= gas ? all : gas - gas % one);
+}
+
+static bool is_woken_already(const mr_execution *execution, const uint8_t *message)
+{
+    for (uint32_t i = 0; i < execution->wakings_count; i++) {
+        if (memcmp(execution->wakings[i].message.bytes, message, sizeof(mr_id)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *message, uint32_t delay)
+{
+    if (is_woken_already(execution, message))
+        return MR_ABI_DUPLICATE_WAKING;
+    const uint64_t rent = mr_abi_rent(execution, delay);
+    if (rent > mr_run_gas(run))
+        return MR_ABI_NOT_ENOUGH_GAS;
+    if (!mr_abi_reserve((void **)&execution->wakings, &execution->wakings_capacity,
+                        execution->wakings_count, sizeof *execution->wakings)) {
+        execution->failure = MR_NO_MEMORY;
+        return MR_ABI_OK;
+    }
+    mr_waking *waking = &execution->wakings[execution->wakings_count++];
+    *waking = (mr_waking){.delay = delay};
+    memcpy(waking->message.bytes, message, sizeof(mr_id));
+    (void)mr_run_charge(run, rent);
+    execution->rent += rent;
+    return MR_ABI_OK;
+}
+
+MR_ABI_FUNCTION(gr_wake)
+{
+    mr_execution *execution = mr_abi_execution(context);
+    const mr_schedule *schedule = mr_abi_schedule(execution);
+    if (!mr_abi_charge(run, schedule->host_call + schedule->wake, schedule->host_byte,
+                       sizeof(mr_id)))
+        return MR_HOST_STOP;
+    if (!mr_abi_answerable(run, args[2], 0))
+        return mr_abi_unanswerable(execution);
+    if (mr_abi_only_reads(execution))
+        return mr_abi_trap(execution, MR_ABI_ONLY_READS);
+    const uint8_t *message = mr_run_bytes(run, (uint32_t)args[0], sizeof(mr_id));
+    uint32_t code = message == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS
+                                    : wake(execution, run, message, (uint32_t)args[1]);
+    if (execution->failure != MR_OK)
+        return mr_abi_machine_failure(execution, execution->failure);
+    return mr_abi_answer(execution, run, args[2], code, NULL, 0);
+}
