@@ -29,7 +29,8 @@ static uint32_t read_terms(const mr_execution *execution, const mr_run *run,
         return MR_ABI_MESSAGE_TOO_LARGE;
     out->salt =
         mr_span_of(mr_abi_bytes(run, args->salt_at, (uint32_t)args->salt_size), args->salt_size);
-    out->payload = mr_span_of(mr_abi_bytes(run, args->payload_at, (uint32_t)args->size), args->size);
+    out->payload =
+        mr_span_of(mr_abi_bytes(run, args->payload_at, (uint32_t)args->size), args->size);
     return out->salt.data == NULL || out->payload.data == NULL ? MR_ABI_ACCESS_OUT_OF_BOUNDS
                                                                : MR_ABI_OK;
 }
@@ -54,8 +55,7 @@ static bool is_created_already(const mr_execution *execution, const mr_id *progr
 static uint32_t create(mr_execution *execution, mr_run *run, const create_args *args,
                        const create_terms *terms, mr_id ids[2])
 {
-    const uint64_t gas =
-        args->has_gas ? args->gas : mr_abi_schedule(execution)->mailbox_threshold;
+    const uint64_t gas = args->has_gas ? args->gas : mr_abi_schedule(execution)->mailbox_threshold;
     const uint32_t payable = mr_abi_check_gas(execution, run, gas, (uint32_t)args->delay);
     if (payable == MR_ABI_NOT_ENOUGH_GAS)
         return payable;

@@ -23,7 +23,7 @@ static bool prepare(mr_execution *execution)
         }
         mr_reservation *copy = &execution->reservations_new[i];
         *copy = execution->reservations[i];
-        copy->made = copy->ended = false;
+        copy->made = copy->ended = copy->used = false;
     }
     execution->reservations_new_count = count;
     execution->reservations_changed = true;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "engine/id.h"
+#include "engine/settle.h"
 
 /* One transaction being admitted. */
 typedef struct context {
@@ -34,7 +35,7 @@ static mr_value fee_of(const mr_schedule *schedule, const mr_transaction *transa
     return gas * schedule->value_per_gas;
 }
 
-/* Takes value, gas and fee from the sender. */
+/* Takes value, tip, gas and fee from the sender. */
 static mr_status pay(const context *at, bool *paid)
 {
     const mr_transaction *transaction = at->transaction;
@@ -50,9 +51,10 @@ static mr_status pay(const context *at, bool *paid)
     }
     mr_value fee = fee_of(schedule, transaction);
     mr_value cost;
-    if (__builtin_add_overflow(transaction->value,
-                               (mr_value)transaction->gas_limit * schedule->value_per_gas + fee,
-                               &cost)) {
+    if (__builtin_add_overflow(fee, transaction->tip, &fee) ||
+        __builtin_add_overflow((mr_value)transaction->gas_limit * schedule->value_per_gas, fee,
+                               &cost) ||
+        __builtin_add_overflow(transaction->value, cost, &cost)) {
         *paid = false;
         return MR_OK;
     }
@@ -72,7 +74,7 @@ static mr_status pay_back(const context *at)
 {
     if (!at->engine->accounts_on)
         return MR_OK;
-    const mr_value fee = fee_of(&at->engine->schedule, at->transaction);
+    const mr_value fee = fee_of(&at->engine->schedule, at->transaction) + at->transaction->tip;
     mr_account *account;
     MR_TRY(mr_accounts_take(at->engine->accounts, &at->transaction->from, &account));
     account->balance += fee;
@@ -160,7 +162,8 @@ static void compute_ids(const mr_block *block, size_t first, size_t end)
 /* A message that fits no block like this one would close its destination again and again. */
 static bool exceeds_block(const mr_block *block, const mr_transaction *transaction)
 {
-    return block->params.gas_limit != 0 && transaction->gas_limit > block->params.gas_limit;
+    return (block->params.gas_limit != 0 && transaction->gas_limit > block->params.gas_limit) ||
+           transaction->gas_limit > MR_GAS_MAX;
 }
 
 /* Asks the caches for the destinations of later transactions; `count` are left. */
@@ -183,7 +186,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
     mr_engine *engine = block->engine;
     prepared *found = &work->tasks[task];
     *found = (prepared){.regular = true};
-    mr_item *places = block->pending + engine->queue_count;
+    mr_item *places = block->pending + block->pending_count;
     size_t end = (task + 1) * TRANSACTIONS_PER_TASK;
     if (end > block->info.transactions_count)
         end = block->info.transactions_count;
@@ -369,92 +372,80 @@ static mr_status admit_send(const context *at)
     return post(at, program);
 }
 
-static uint32_t *letter_slot(const mr_block *block, const mr_letter *letter)
+/* The letter that the transaction names, or a refusal: then *out is NULL. */
+static mr_status find_letter(const context *at, mr_letter **out)
 {
-    const size_t mask = block->letter_slots_count - 1;
-    for (size_t at = mr_id_bucket(&letter->message);; at++) {
-        uint32_t *slot = &block->letter_slots[at & mask];
-        if (*slot == 0)
-            return slot;
-        const mr_letter *there = &block->letters[*slot - 1];
-        if (mr_id_equal(&there->message, &letter->message) &&
-            mr_id_equal(&there->user, &letter->user))
-            return slot;
-    }
-}
-
-/* Makes room for one more answered letter, in the table at most half full. */
-static mr_status reserve_letter(mr_block *block)
-{
-    enum { SLOTS_MIN = 64 };
-    MR_TRY(MR_GROW(block->letters, block->letters_capacity, block->letters_count));
-    if ((block->letters_count + 1) * 2 <= block->letter_slots_count)
-        return MR_OK;
-    const size_t count = block->letter_slots_count == 0 ? SLOTS_MIN : 2 * block->letter_slots_count;
-    uint32_t *slots = calloc(count, sizeof *slots);
-    if (slots == NULL)
-        return MR_NO_MEMORY;
-    free(block->letter_slots);
-    block->letter_slots = slots;
-    block->letter_slots_count = count;
-    for (size_t i = 0; i < block->letters_count; i++)
-        *letter_slot(block, &block->letters[i]) = (uint32_t)i + 1;
+    *out = NULL;
+    const mr_transaction *transaction = at->transaction;
+    mr_status status = mr_mailbox_find(at->block, &transaction->from, &transaction->to, out);
+    if (status != MR_NOT_FOUND)
+        return status;
+    (void)refuse(at, MR_ADMISSION_NO_MESSAGE);
     return MR_OK;
 }
 
-/* The program that awaits `user`'s answer to `message`, as of this transaction. */
-static mr_status find_letter(const context *at, mr_id *program)
+/* A reply belongs to what waits for it, and has the deposit that was made for it. */
+static mr_status add_extra(const context *at, mr_letter *letter)
 {
-    const mr_transaction *transaction = at->transaction;
-    const mr_block *block = at->block;
-    const mr_letter letter = {.user = transaction->from, .message = transaction->to};
-    if (block->letter_slots_count > 0 && *letter_slot(block, &letter) != 0)
-        return MR_NOT_FOUND; /* answered a moment ago */
-    uint8_t key[MR_LETTER_KEY_BYTES];
-    mr_letter_key(&letter, key);
-    mr_buffer record = {0};
-    mr_status status =
-        mr_store_get(at->engine->store, MR_TABLE_MAILBOX, mr_span_of(key, sizeof key), &record);
-    if (status == MR_OK && record.size != sizeof *program)
-        status = MR_CORRUPT;
-    if (status == MR_OK)
-        memcpy(program->bytes, record.data, sizeof *program);
-    mr_buffer_fini(&record);
-    return status;
+    if (!letter->has_origin && letter->deposit == 0)
+        return MR_OK;
+    mr_extra *extra = mr_arena_alloc(at->block->arena, sizeof *extra);
+    if (extra == NULL)
+        return MR_NO_MEMORY;
+    *extra = (mr_extra){.origin = letter->has_origin ? &letter->origin_id : NULL};
+    if (letter->deposit > 0) {
+        extra->sponsor = &letter->payer;
+        extra->sponsored = letter->deposit;
+    }
+    mr_dispatch *dispatch = at->result->dispatch;
+    dispatch->extra = extra;
+    const uint64_t room = MR_GAS_MAX - dispatch->message.gas_limit;
+    const uint64_t fits = letter->deposit < room ? letter->deposit : room;
+    dispatch->message.gas_limit += fits;
+    mr_settle_refund(&at->engine->streams[0], &letter->payer, letter->deposit - fits);
+    at->block->pending[at->block->pending_count - 1].cost = dispatch->message.gas_limit;
+    return MR_OK;
 }
 
 static mr_status admit_reply(const context *at)
 {
     mr_block *block = at->block;
-    const mr_transaction *transaction = at->transaction;
-    mr_id program_id;
-    mr_status status = find_letter(at, &program_id);
-    if (status == MR_NOT_FOUND) {
-        (void)refuse(at, MR_ADMISSION_NO_MESSAGE);
+    mr_stream *stream = &at->engine->streams[0];
+    mr_letter *letter;
+    MR_TRY(find_letter(at, &letter));
+    if (letter == NULL)
         return MR_OK;
-    }
-    MR_TRY(status);
     mr_program *program;
-    status = mr_engine_find_program(at->engine, &program_id, &program);
+    mr_status status = mr_engine_find_program(at->engine, &letter->program, &program);
     if (status != MR_OK)
         return status == MR_NOT_FOUND ? MR_CORRUPT : status; /* who wrote the letter stays known */
-    MR_TRY(reserve_letter(block));
     bool paid;
     MR_TRY(pay(at, &paid));
     if (!paid) {
         (void)refuse(at, MR_ADMISSION_BALANCE);
         return MR_OK;
     }
-    const mr_letter letter = {
-        .user = transaction->from,
-        .message = transaction->to,
-        .program = program_id,
-        .removed = true,
-    };
-    uint32_t *slot = letter_slot(block, &letter);
-    block->letters[block->letters_count++] = letter;
-    *slot = (uint32_t)block->letters_count;
-    return post(at, program);
+    stream->tally.value_left += letter->value;
+    mr_settle_credit(stream, &letter->user, letter->value);
+    mr_settle_refund(stream, &letter->payer, mr_mailbox_take(block, letter));
+    MR_TRY(stream->failure);
+    MR_TRY(post(at, program));
+    return add_extra(at, letter);
+}
+
+static mr_status admit_claim(const context *at)
+{
+    mr_letter *letter;
+    MR_TRY(find_letter(at, &letter));
+    if (letter == NULL)
+        return MR_OK;
+    bool paid;
+    MR_TRY(pay(at, &paid));
+    if (!paid) {
+        (void)refuse(at, MR_ADMISSION_BALANCE);
+        return MR_OK;
+    }
+    return mr_agenda_answer(at->block, letter);
 }
 
 static mr_status admit_transfer(const context *at)
@@ -540,7 +531,7 @@ static mr_status admit(const context *at)
     case MR_TRANSACTION_TRANSFER:
         return admit_transfer(at);
     case MR_TRANSACTION_CLAIM:
-        break;
+        return admit_claim(at);
     }
     return MR_INVALID;
 }
@@ -553,6 +544,7 @@ static mr_status take_up_queue(mr_block *block)
                    engine->queue_count + block->info.transactions_count));
     for (size_t i = 0; i < engine->queue_count; i++) {
         mr_dispatch *dispatch = &engine->queue[i]->dispatch;
+        engine->queue[i]->gas_before = dispatch->message.gas_limit;
         block->pending[i] = (mr_item){
             .object = dispatch,
             .lane = &dispatch->program->lane,
@@ -591,9 +583,25 @@ static void admit_whole(mr_block *block, const prepared *tasks, size_t tasks_cou
     block->info.transactions_accepted = block->info.transactions_count;
 }
 
+/* Makes room for the messages of all transactions behind those that are there. */
+static mr_status make_room(mr_block *block)
+{
+    const size_t needed = block->pending_count + block->info.transactions_count;
+    if (needed <= block->pending_capacity)
+        return MR_OK;
+    mr_item *pending = realloc(block->pending, needed * sizeof *pending);
+    if (pending == NULL)
+        return MR_NO_MEMORY;
+    block->pending = pending;
+    block->pending_capacity = needed;
+    return MR_OK;
+}
+
 static mr_status admit_all(mr_block *block)
 {
     MR_TRY(take_up_queue(block));
+    MR_TRY(mr_agenda_run(block));
+    MR_TRY(make_room(block));
     const size_t tasks_count =
         (block->info.transactions_count + TRANSACTIONS_PER_TASK - 1) / TRANSACTIONS_PER_TASK;
     prepared *tasks = mr_arena_alloc(block->arena, tasks_count * sizeof *tasks);

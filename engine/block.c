@@ -29,6 +29,8 @@ void mr_block_destroy(mr_block *block, uint32_t streams_count)
     free(block->created);
     free(block->uploaded);
     free(block->uploaded_bytes);
+    free(block->tasks);
+    free(block->agenda_messages);
     free(block->letters);
     free(block->letter_slots);
     free(block->dirty);
@@ -83,6 +85,10 @@ static mr_block *reuse(mr_engine *engine)
         .uploaded_capacity = old.uploaded_capacity,
         .uploaded_bytes = old.uploaded_bytes,
         .uploaded_bytes_capacity = old.uploaded_bytes_capacity,
+        .tasks = old.tasks,
+        .tasks_capacity = old.tasks_capacity,
+        .agenda_messages = old.agenda_messages,
+        .agenda_messages_capacity = old.agenda_messages_capacity,
         .letters = old.letters,
         .letters_capacity = old.letters_capacity,
         .dirty = old.dirty,
@@ -106,15 +112,10 @@ static void reset_stream(mr_stream *stream, mr_arena *block_arena)
     stream->dirty_count = 0;
     stream->credits_count = 0;
     memset(stream->strangers, 0, sizeof stream->strangers);
-    stream->gas_burned = 0;
-    stream->gas_refunded = 0;
-    stream->users = 0;
-    stream->values = 0;
-    stream->replies = 0;
-    stream->failures = 0;
-    stream->letters = 0;
-    stream->debug_lines = 0;
-    stream->value_left = 0;
+    stream->tally = (mr_tally){0};
+    stream->created_count = 0;
+    stream->letters = NULL;
+    stream->records_count = 0;
     stream->failure = MR_OK;
 }
 
@@ -152,24 +153,35 @@ static mr_block *make(mr_engine *engine, const mr_block_params *params,
     return block;
 }
 
+/* Gas is conserved: what was there and was bought is there, burned, or given back. Sums wrap
+ * around, on both sides alike. */
 static void check_gas(const mr_block *block)
 {
     const mr_engine *engine = block->engine;
-    uint64_t before = 0, after = 0, refunded = 0;
-    for (size_t i = 0; i < engine->queue_count; i++)
-        before += engine->queue[i]->dispatch.message.gas_limit;
+    uint64_t before = engine->counters.gas_held, after = block->counters.gas_held;
+    for (size_t i = 0; i < engine->queue_count; i++) {
+        const mr_queued *queued = engine->queue[i];
+        before += queued->gas_before + queued->extra_gas;
+    }
     for (size_t i = 0; i < block->remainder_count; i++)
-        after += block->remainder[i]->dispatch.message.gas_limit;
-    for (uint32_t s = 0; s < engine->streams_count; s++)
-        refunded += engine->streams[s].gas_refunded;
-    MR_ASSERT(before + block->gas_bought == after + block->info.gas_burned + refunded);
+        after += mr_dispatch_gas(&block->remainder[i]->dispatch);
+    MR_ASSERT(before + block->gas_bought ==
+              after + block->seen.gas_burned + block->seen.gas_rent + block->seen.gas_refunded);
 }
 
-static void add_counts(mr_block_info *info, const mr_stream *stream)
+/* Takes over what streams have counted up, all rounds being over. */
+static void take_counts(mr_block *block)
 {
-    info->user_messages_count += stream->users;
-    info->replies_count += stream->replies;
-    info->failures_count += stream->failures;
+    const mr_tally *seen = &block->seen;
+    block->info.gas_rent = seen->gas_rent;
+    block->info.agenda_messages_count = block->agenda_messages_count;
+    block->info.user_messages_count = seen->users + block->agenda_messages_count;
+    block->info.replies_count = seen->replies;
+    block->info.failures_count = seen->failures;
+    block->debug_count = seen->debug_lines;
+    block->counters.gas_held += seen->gas_held;
+    block->counters.waiting_count += seen->waiting;
+    block->counters.letters_count += seen->letters;
 }
 
 static mr_status execute(mr_block *block, mr_error *error)
@@ -184,17 +196,14 @@ static mr_status execute(mr_block *block, mr_error *error)
     const uint64_t admitted = mr_clock_ns();
     engine->statistics.admit_ns += admitted - start;
     MR_TRY(mr_block_run(block, error));
+    take_counts(block);
     check_gas(block);
     const uint64_t ran = mr_clock_ns();
     engine->statistics.rounds_ns += ran - admitted;
-    for (uint32_t s = 0; s < engine->streams_count; s++)
-        add_counts(&block->info, &engine->streams[s]);
     /* Its pages come to be when somebody looks. */
     if (MR_ROOM(block->user_places, block->user_places_capacity, block->info.user_messages_count) !=
         MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
-    for (uint32_t s = 0; s < engine->streams_count; s++)
-        block->debug_count += engine->streams[s].debug_lines;
     if (MR_ROOM(block->debug_places, block->debug_places_capacity, block->debug_count) != MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for what programs printed");
     MR_TRY(mr_block_seal(block, error));
@@ -216,14 +225,31 @@ static void reject_program(mr_engine *engine, mr_program *program)
     MR_ASSERT(status == MR_OK);
 }
 
+/* Messages of the queue have the gas they had, and those that have waited are known again. */
+static void restore_queue(mr_engine *engine)
+{
+    for (size_t i = 0; i < engine->queue_count; i++) {
+        mr_queued *queued = engine->queue[i];
+        queued->dispatch.message.gas_limit = queued->gas_before;
+        if (queued->dispatch.extra == NULL || !queued->dispatch.extra->waited)
+            continue;
+        mr_status status = mr_waitlist_restore(queued->dispatch.program, queued);
+        MR_ASSERT(status == MR_OK);
+    }
+}
+
 static void take_back(mr_block *block)
 {
     mr_engine *engine = block->engine;
     for (uint32_t s = 0; s < engine->streams_count; s++) {
         mr_stream *stream = &engine->streams[s];
-        for (size_t i = 0; i < stream->dirty_count; i++)
-            reject_program(engine, stream->dirty[i]);
+        for (size_t i = 0; i < stream->dirty_count; i++) {
+            if (!stream->dirty[i]->undo->created)
+                reject_program(engine, stream->dirty[i]);
+        }
         stream->dirty_count = 0;
+        while (stream->created_count > 0) /* in a round that failed: nobody knows of them yet */
+            mr_program_free(stream->created[--stream->created_count], engine->pool);
     }
     for (size_t i = 0; i < block->created_count; i++)
         reject_program(engine, block->created[i]);
@@ -239,6 +265,8 @@ static void take_back(mr_block *block)
             queued->remains = false;
     }
     block->remainder_count = 0;
+    restore_queue(engine);
+    engine->next_due = 0; /* what is due is looked up again */
     engine->candidate = NULL;
 }
 
@@ -277,23 +305,39 @@ mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
 
 enum { PROGRAMS_PER_TASK = 256 };
 
+/* Receipts may lead to what no longer waits: it goes with the block's handle. */
+static void keep_gone(mr_block *block, mr_queued *gone)
+{
+    mr_queued *last = gone;
+    while (last->next_gone != NULL)
+        last = last->next_gone;
+    mr_queued *before = atomic_load_explicit(&block->gone, memory_order_relaxed);
+    do {
+        last->next_gone = before;
+    } while (!atomic_compare_exchange_weak_explicit(&block->gone, &before, gone,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
 static void accept_programs(void *arg, size_t task, uint32_t worker)
 {
     mr_block *block = arg;
     mr_engine *engine = block->engine;
     uint64_t loaded = 0; /* wraps around when programs shrank */
+    mr_queued *gone = NULL;
     size_t end = (task + 1) * PROGRAMS_PER_TASK;
     if (end > block->dirty_count)
         end = block->dirty_count;
     for (size_t i = task * PROGRAMS_PER_TASK; i < end; i++) {
         mr_program *program = block->dirty[i];
-        mr_program_accept(program, engine->streams[worker].pool);
+        mr_program_accept(program, engine->streams[worker].pool, &gone);
         program->used_in = block->execution;
         const uint64_t bytes = mr_program_bytes(program);
         loaded += bytes - program->loaded_bytes;
         program->loaded_bytes = bytes;
     }
     atomic_fetch_add_explicit(&engine->loaded_bytes, loaded, memory_order_relaxed);
+    if (gone != NULL)
+        keep_gone(block, gone);
 }
 
 /* The candidate becomes the engine's state. Cannot fail. */
@@ -380,6 +424,12 @@ void mr_block_free(mr_block *block)
     for (size_t i = 0; i < block->remainder_count; i++)
         mr_queued_free(block->remainder[i]);
     block->remainder_count = 0;
+    mr_queued *gone = atomic_load_explicit(&block->gone, memory_order_acquire);
+    while (gone != NULL) {
+        mr_queued *next = gone->next_gone;
+        mr_queued_free(gone);
+        gone = next;
+    }
     release(block);
 }
 
@@ -423,9 +473,10 @@ bool mr_block_receipt(const mr_block *block, uint64_t i, mr_receipt *out)
         .program = *dispatch->program_id,
         .kind = dispatch->message.kind,
         .outcome = (mr_outcome)dispatch->outcome,
-        .gas_limit = dispatch->message.gas_limit,
+        .gas_limit = dispatch->gas_limit,
         .gas_burned = dispatch->gas_burned,
         .sent = dispatch->sent,
+        .parent = dispatch->parent != NULL ? dispatch->parent->message.id : (mr_id){0},
         .text = dispatch->notes != NULL ? dispatch->notes->text : (mr_span){0},
     };
     return true;

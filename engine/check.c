@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check: the candidate against the state walked from end to end: the root must be that of a tree
- * built from nothing, every memory root that of the memory's content, and all value accounted for.
- * Costs the whole state; for tests and for finding a fault. */
+ * built from nothing, every memory root that of the memory's content, all value and all gas that is
+ * held accounted for, and the counters those of what is there. Costs the whole state; for tests and
+ * for finding a fault. */
 #include "engine/engine_internal.h"
 
 #include <stdlib.h>
@@ -15,7 +16,49 @@ typedef struct walk {
     mr_tree_change *leaves;
     size_t count, capacity;
     mr_value value; /* of everybody together */
+    uint64_t held;  /* gas */
+    uint64_t waiting, letters, tasks;
 } walk;
+
+/* Counts what a record holds. */
+static mr_status count(walk *at, mr_table table, mr_span record)
+{
+    static const mr_id any;
+    mr_reader reader = mr_reader_of(record);
+    mr_dispatch_record message;
+    mr_letter letter;
+    if (table == MR_TABLE_WAITLIST) {
+        (void)mr_read_raw(&reader, 1 + 3 * 4 + 8);
+        if (!mr_dispatch_read(&reader, &message))
+            return MR_CORRUPT;
+        at->held += mr_dispatch_gas(&message.dispatch);
+        at->waiting++;
+    } else if (table == MR_TABLE_MAILBOX) {
+        MR_TRY(mr_letter_decode(&any, &any, record, &letter));
+        at->held += letter.gas + letter.deposit;
+        at->value += letter.value;
+        at->letters++;
+    } else if (table == MR_TABLE_TASK) {
+        at->tasks++;
+        (void)mr_read_u8(&reader);
+        if (mr_read_u8(&reader) != MR_TASK_SEND)
+            return MR_OK;
+        if (!mr_dispatch_read(&reader, &message))
+            return MR_CORRUPT;
+        at->held += mr_dispatch_gas(&message.dispatch);
+        at->value += message.dispatch.message.value;
+    }
+    return MR_OK;
+}
+
+static void count_reservations(walk *at, const mr_program *program)
+{
+    for (uint32_t i = 0; i < program->reservations_count; i++) {
+        const mr_reservation *reservation = &program->reservations[i];
+        at->held += reservation->amount + (uint64_t)(reservation->finish - reservation->start) *
+                                              at->engine->schedule.rent;
+    }
+}
 
 static mr_status add(walk *at, mr_table table, mr_span key, mr_span record)
 {
@@ -25,7 +68,7 @@ static mr_status add(walk *at, mr_table table, mr_span key, mr_span record)
         .leaf = mr_hash_bytes(record),
         .present = true,
     };
-    return MR_OK;
+    return count(at, table, record);
 }
 
 /* Calls `visit` for every pair of a table as stored, the candidate's changes not included. */
@@ -57,9 +100,11 @@ static mr_status visit_program(walk *at, mr_span key, mr_span value)
     const mr_id id = id_of(key);
     if (mr_index_find(&at->engine->index, &id) != NULL)
         return MR_OK; /* in memory, and newer there */
-    mr_reader reader = mr_reader_of(value);
-    (void)mr_read_raw(&reader, 2 + 32);
-    at->value += mr_read_value(&reader);
+    mr_program *program;
+    MR_TRY(mr_program_decode(&id, value, at->engine->codes, &program));
+    at->value += program->balance;
+    count_reservations(at, program);
+    mr_program_free(program, at->engine->pool);
     return add(at, MR_TABLE_PROGRAM, key, value);
 }
 
@@ -97,6 +142,7 @@ static mr_status add_loaded_programs(walk *at, mr_error *error)
         if (program == NULL)
             continue;
         at->value += program->balance;
+        count_reservations(at, program);
         record.size = 0;
         status = mr_program_encode(program, &record);
         if (status == MR_OK)
@@ -149,17 +195,34 @@ static mr_status visit_code(walk *at, mr_span key, mr_span value)
     return add(at, MR_TABLE_CODE, key, key);
 }
 
+/* A record of the tables that streams note changes of, unless the block changed it. */
+static mr_status visit_noted(walk *at, mr_table table, mr_span key, mr_span value)
+{
+    for (uint32_t s = 0; s < at->engine->streams_count; s++) {
+        const mr_stream *stream = &at->engine->streams[s];
+        for (size_t i = 0; i < stream->records_count; i++) {
+            const mr_record *record = &stream->records[i];
+            if (record->table == table &&
+                mr_span_equal(mr_span_of(record->key, record->key_bytes), key))
+                return MR_OK;
+        }
+    }
+    return add(at, table, key, value);
+}
+
 static mr_status visit_letter(walk *at, mr_span key, mr_span value)
 {
-    if (key.size != MR_LETTER_KEY_BYTES)
-        return MR_CORRUPT;
-    for (size_t i = 0; i < at->block->letters_count; i++) {
-        const mr_letter *letter = &at->block->letters[i];
-        if (letter->removed && memcmp(letter->user.bytes, key.data, 32) == 0 &&
-            memcmp(letter->message.bytes, key.data + 32, 32) == 0)
-            return MR_OK;
-    }
-    return add(at, MR_TABLE_MAILBOX, key, value);
+    return visit_noted(at, MR_TABLE_MAILBOX, key, value);
+}
+
+static mr_status visit_waiting(walk *at, mr_span key, mr_span value)
+{
+    return visit_noted(at, MR_TABLE_WAITLIST, key, value);
+}
+
+static mr_status visit_task(walk *at, mr_span key, mr_span value)
+{
+    return visit_noted(at, MR_TABLE_TASK, key, value);
 }
 
 static mr_status add_new(walk *at)
@@ -168,12 +231,14 @@ static mr_status add_new(walk *at)
     for (size_t i = 0; i < block->uploaded_count; i++)
         MR_TRY(add(at, MR_TABLE_CODE, mr_id_span(&block->uploaded[i]->id),
                    mr_id_span(&block->uploaded[i]->id)));
-    for (size_t i = 0; i < block->letters_count; i++) {
-        uint8_t key[MR_LETTER_KEY_BYTES];
-        mr_letter_key(&block->letters[i], key);
-        if (!block->letters[i].removed)
-            MR_TRY(add(at, MR_TABLE_MAILBOX, mr_span_of(key, sizeof key),
-                       mr_id_span(&block->letters[i].program)));
+    for (uint32_t s = 0; s < at->engine->streams_count; s++) {
+        const mr_stream *stream = &at->engine->streams[s];
+        for (size_t i = 0; i < stream->records_count; i++) {
+            const mr_record *record = &stream->records[i];
+            if (record->tree.present && record->table != MR_TABLE_QUEUE)
+                MR_TRY(add(at, record->table, mr_span_of(record->key, record->key_bytes),
+                           record->record));
+        }
     }
     return MR_OK;
 }
@@ -185,9 +250,9 @@ static mr_status add_queue(walk *at)
     for (size_t i = 0; i < at->block->remainder_count && status == MR_OK; i++) {
         const mr_queued *queued = at->block->remainder[i];
         const mr_dispatch *dispatch = &queued->dispatch;
-        at->value += dispatch->message.value;
+        at->value += mr_dispatch_value(dispatch);
         if (at->engine->accounts_on)
-            at->value += (mr_value)dispatch->message.gas_limit * at->engine->schedule.value_per_gas;
+            at->value += (mr_value)mr_dispatch_gas(dispatch) * at->engine->schedule.value_per_gas;
         uint8_t key[8];
         mr_store_be64(key, queued->sequence);
         record.size = 0;
@@ -207,6 +272,8 @@ static mr_status gather(walk *at, mr_error *error)
     MR_TRY(add_new_accounts(at));
     MR_TRY(each_stored(at, MR_TABLE_CODE, visit_code));
     MR_TRY(each_stored(at, MR_TABLE_MAILBOX, visit_letter));
+    MR_TRY(each_stored(at, MR_TABLE_WAITLIST, visit_waiting));
+    MR_TRY(each_stored(at, MR_TABLE_TASK, visit_task));
     MR_TRY(add_new(at));
     MR_TRY(add_queue(at));
     MR_TRY(MR_GROW(at->leaves, at->capacity, at->count));
@@ -243,7 +310,18 @@ static mr_status compare(walk *at, mr_error *error)
         return MR_FAIL(error, MR_CORRUPT,
                        "block %llu: the root is not that of the state rebuilt from nothing",
                        (unsigned long long)at->block->info.height);
-    at->value += at->engine->accounts_on ? at->block->counters.burned : 0;
+    const mr_counters *counters = &at->block->counters;
+    if (at->held != counters->gas_held || at->waiting != counters->waiting_count ||
+        at->letters != counters->letters_count || at->tasks != counters->tasks_count)
+        return MR_FAIL(
+            error, MR_CORRUPT,
+            "block %llu: %llu gas is held by %llu waiting messages, %llu letters and %llu "
+            "tasks, and the counters say otherwise",
+            (unsigned long long)at->block->info.height, (unsigned long long)at->held,
+            (unsigned long long)at->waiting, (unsigned long long)at->letters,
+            (unsigned long long)at->tasks);
+    if (at->engine->accounts_on)
+        at->value += counters->burned + (mr_value)at->held * at->engine->schedule.value_per_gas;
     if (at->value != at->block->counters.issued)
         return MR_FAIL(error, MR_CORRUPT, "block %llu: value was made or lost",
                        (unsigned long long)at->block->info.height);

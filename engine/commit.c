@@ -55,46 +55,24 @@ static mr_status write_accounts(const mr_block *block, mr_batch *batch)
     return MR_OK;
 }
 
-static mr_status write_letters(const mr_block *block, mr_batch *batch)
+static mr_status write_record(const mr_record *record, mr_batch *batch)
 {
-    for (size_t i = 0; i < block->letters_count; i++) {
-        const mr_letter *letter = &block->letters[i];
-        uint8_t key[MR_LETTER_KEY_BYTES];
-        mr_letter_key(letter, key);
-        const mr_span key_span = mr_span_of(key, sizeof key);
-        if (letter->removed)
-            MR_TRY(mr_batch_delete(batch, MR_TABLE_MAILBOX, key_span));
-        else
-            MR_TRY(mr_batch_put(batch, MR_TABLE_MAILBOX, key_span, mr_id_span(&letter->program)));
-    }
-    return MR_OK;
+    const mr_span key = mr_span_of(record->key, record->key_bytes);
+    return record->tree.present ? mr_batch_put(batch, record->table, key, record->record)
+                                : mr_batch_delete(batch, record->table, key);
 }
 
-static mr_status write_queue(const mr_block *block, mr_batch *batch)
+/* Each stream's records by one worker. */
+static void write_records(void *arg, size_t task, uint32_t worker)
 {
-    const mr_engine *engine = block->engine;
-    uint8_t key[8];
-    for (size_t i = 0; i < engine->queue_count; i++) {
-        if (engine->queue[i]->remains)
-            continue;
-        mr_store_be64(key, engine->queue[i]->sequence);
-        MR_TRY(mr_batch_delete(batch, MR_TABLE_QUEUE, mr_span_of(key, sizeof key)));
+    const mr_block *block = arg;
+    const mr_stream *of = &block->engine->streams[task];
+    mr_stream *stream = &block->engine->streams[worker];
+    for (size_t i = 0; i < of->records_count; i++) {
+        mr_status status = write_record(&of->records[i], stream->batch);
+        if (status != MR_OK && stream->failure == MR_OK)
+            stream->failure = status;
     }
-    mr_buffer record = {0};
-    mr_status status = MR_OK;
-    for (size_t i = 0; i < block->remainder_count && status == MR_OK; i++) {
-        const mr_queued *queued = block->remainder[i];
-        if (queued->sequence < engine->counters.queue_tail)
-            continue; /* stored by an earlier block */
-        mr_store_be64(key, queued->sequence);
-        record.size = 0;
-        status = mr_queued_encode(queued, &record);
-        if (status == MR_OK)
-            status = mr_batch_put(batch, MR_TABLE_QUEUE, mr_span_of(key, sizeof key),
-                                  mr_buffer_span(&record));
-    }
-    mr_buffer_fini(&record);
-    return status;
 }
 
 /* Modules are kept as uploaded: their bytes stand in the accepted transactions. */
@@ -118,14 +96,13 @@ mr_status mr_block_write(mr_block *block)
     mr_parallel_run(&engine->parallel,
                     (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK,
                     write_programs, block);
+    mr_parallel_run(&engine->parallel, engine->streams_count, write_records, block);
     for (uint32_t s = 0; s < engine->streams_count; s++) {
         mr_status status = engine->streams[s].failure;
         engine->streams[s].failure = MR_OK;
         MR_TRY(status);
     }
     MR_TRY(write_accounts(block, batch));
-    MR_TRY(write_letters(block, batch));
-    MR_TRY(write_queue(block, batch));
     MR_TRY(write_codes(block, batch));
     MR_TRY(mr_stored_write(block, batch));
     MR_TRY(mr_state_write_head(batch, block->info.height, &block->root, &block->counters));

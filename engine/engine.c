@@ -70,7 +70,7 @@ static mr_status start_workers(mr_engine *engine, const mr_engine_options *optio
     const mr_scheduler_options scheduler_options = {
         .streams = options->streams,
         .pin = !options->no_pin,
-        .channels = 1,
+        .channels = MR_CHANNELS_COUNT,
     };
     MR_TRY(mr_scheduler_new(&scheduler_options, &engine->scheduler, error));
     engine->parallel = mr_scheduler_parallel(engine->scheduler);
@@ -106,6 +106,8 @@ static mr_status check_schedule(const mr_schedule *schedule, mr_error *error)
     most.payload_bytes_max = UINT32_MAX / 2;
     most.code_bytes_max = UINT32_MAX;
     most.pages_max = MR_PAGES_MAX;
+    most.reservations_max = UINT32_MAX;
+    most.rent = UINT32_MAX;
     most.existential_deposit = UINT64_MAX; /* is only told */
 #define CHECK(field, value, text)                                                                  \
     if (schedule->field > most.field)                                                              \
@@ -198,6 +200,8 @@ static void free_stream(mr_stream *stream)
     mr_arena_fini(&stream->round_arena[1]);
     free(stream->dirty);
     free(stream->credits);
+    free(stream->created);
+    free(stream->records);
     mr_buffer_fini(&stream->scratch);
     free(stream->dictionary);
     mr_batch_free(stream->batch);

@@ -18,6 +18,8 @@
 #include "engine/dictionary.h"
 #include "engine/dispatch.h"
 #include "engine/index.h"
+#include "engine/mailbox.h"
+#include "engine/waitlist.h"
 
 /* Tables of the store; the number is the table's place in its list and its tag in state keys. */
 #define MR_TABLE_MAP(X)                                                                            \
@@ -26,13 +28,13 @@
     X(PROGRAM, "program")   /* program id -> record */                                             \
     X(UNIT, "unit")         /* program id, unit number (big endian u32) -> 256 bytes */            \
     X(QUEUE, "queue")       /* sequence (big endian u64) -> dispatch */                            \
-    X(MAILBOX, "mailbox")   /* user id, message id -> program that awaits the reply */             \
+    X(MAILBOX, "mailbox")   /* user id, message id -> letter */                                    \
     X(ACCOUNT, "account")   /* user id -> balance */                                               \
     X(BLOCK, "block")       /* height (big endian u64) -> parameters, results, transactions */     \
     X(RECEIPT, "receipt")   /* height, chunk number -> receipts and messages to users */           \
     X(TREE, "tree")         /* the state tree's own */                                             \
-    X(WAITLIST, "waitlist") /* not used yet */                                                     \
-    X(TASK, "task")         /* not used yet */
+    X(WAITLIST, "waitlist") /* program id, message id -> message that waits */                     \
+    X(TASK, "task")         /* height (big endian u32), number (u64) -> what is to be done */
 
 typedef enum mr_table {
 #define MR_TABLE_ENUM(name, text) MR_TABLE_##name,
@@ -41,11 +43,41 @@ typedef enum mr_table {
         MR_TABLES_COUNT
 } mr_table;
 
+/* Outputs of a round: messages for the next one, and tasks. */
+enum { MR_CHANNEL_QUEUE, MR_CHANNEL_TASKS, MR_CHANNELS_COUNT };
+
 /* Value to be added to a user's balance when the block ends. */
 typedef struct mr_credit {
     mr_id account;
     mr_value amount;
 } mr_credit;
+
+/* A record of the state that the block changes: beside programs, units, accounts and codes. */
+typedef struct mr_record {
+    mr_tree_change tree;
+    mr_span record; /* in the block's memory; empty when it is removed */
+    mr_table table;
+    uint8_t key_bytes;
+    uint8_t key[64];
+} mr_record;
+
+/* Numbers that dispatches count up, taken up by the block from time to time. */
+typedef struct mr_tally {
+    uint64_t gas_burned;
+    uint64_t gas_refunded;
+    uint64_t gas_rent;
+    uint64_t gas_held;    /* added less taken; wraps around */
+    uint64_t values;      /* dispatches of kind VALUE, which have no receipt */
+    uint64_t replies;     /* dispatches of replies */
+    uint64_t failures;    /* dispatches that failed or were never run */
+    uint64_t users;       /* messages to users */
+    uint64_t letters;     /* made */
+    uint64_t waiting;     /* messages that began to wait less those that ended it; wraps around */
+    uint64_t debug_lines; /* what programs printed, when it is kept */
+    uint64_t unsteady; /* replies that may draw, and messages in the queue whose gas has grown: what
+                        * the round's cost does not say */
+    mr_value value_left; /* value that left to users */
+} mr_tally;
 
 enum { MR_STRANGERS = 256 /* slots of ids known not to be programs, a power of two */ };
 
@@ -62,17 +94,14 @@ typedef struct mr_stream {
     size_t dirty_count, dirty_capacity;
     mr_credit *credits;
     size_t credits_count, credits_capacity;
-    mr_id strangers[MR_STRANGERS]; /* valid within a block; all zero is empty */
-    uint64_t gas_burned;
-    uint64_t gas_refunded;
-    uint64_t dispatches;  /* since the engine was opened */
-    uint64_t values;      /* dispatches of kind VALUE, which have no receipt */
-    uint64_t replies;     /* dispatches of replies */
-    uint64_t failures;    /* dispatches that failed or were never run */
-    uint64_t users;       /* messages to users */
-    uint64_t letters;     /* of these, messages that may be answered */
-    uint64_t debug_lines; /* what programs printed, when it is kept */
-    mr_value value_left;  /* value that left to users */
+    mr_id strangers[MR_STRANGERS]; /* until a program makes one; all zero is empty */
+    mr_tally tally;                /* of the block */
+    uint64_t dispatches;           /* since the engine was opened */
+    mr_program **created;          /* by programs, in the round */
+    size_t created_count, created_capacity;
+    mr_letter *letters; /* made in the block, newest first */
+    mr_record *records; /* of the block, once sealed */
+    size_t records_count, records_capacity;
     mr_batch *batch;
     mr_buffer scratch;         /* records being encoded */
     mr_dictionary *dictionary; /* of the chunk being encoded */
@@ -86,9 +115,14 @@ typedef struct mr_counters {
     mr_value issued; /* see mr_engine_info */
     mr_value burned;
     uint64_t queue_tail; /* next sequence */
+    uint64_t task_tail;  /* likewise, of tasks */
     uint64_t programs_count;
     uint64_t codes_count;
     uint64_t accounts_count;
+    uint64_t waiting_count;
+    uint64_t letters_count;
+    uint64_t tasks_count;
+    uint64_t gas_held;
 } mr_counters;
 
 struct mr_engine {
@@ -117,6 +151,7 @@ struct mr_engine {
     size_t sweep_at; /* where in the index the next eviction looks first */
     uint64_t height;
     mr_hash root;
+    uint32_t next_due;   /* no task is due before */
     uint64_t executions; /* blocks executed since open, discarded ones too */
     mr_block *candidate;
     pthread_mutex_t readers; /* guards the filling of a block's places */
@@ -143,14 +178,6 @@ typedef struct mr_debug_place {
     const mr_dispatch *dispatch;
     const mr_debug_text *line;
 } mr_debug_place;
-
-/* A message a user may reply to, kept until the reply. */
-typedef struct mr_letter {
-    mr_id user;
-    mr_id message;
-    mr_id program;
-    bool removed; /* answered in this block; else added by it */
-} mr_letter;
 
 /* What became of a transaction. */
 typedef struct mr_admitted {
@@ -202,10 +229,16 @@ struct mr_block {
     mr_queued **remainder; /* queue after the block, in order; once it is committed, what of the
                             * queue before it has gone, kept for receipts */
     size_t remainder_count, remainder_capacity;
-    uint64_t gas_left;        /* of the block's limit */
-    uint64_t gas_bought;      /* by accepted transactions */
-    uint64_t gas_burned_seen; /* by streams, as of the last next() */
-    uint64_t values_seen;     /* likewise, of VALUE dispatches */
+    uint64_t gas_left;   /* of the block's limit */
+    uint64_t gas_bought; /* by accepted transactions */
+    mr_tally seen;       /* of all streams, as of the last next() */
+    mr_task **tasks;     /* made by the block, in order */
+    size_t tasks_count, tasks_capacity;
+    uint64_t tasks_stored; /* of these, not cancelled; numbered when the block is sealed */
+    mr_user_message *agenda_messages; /* to users */
+    size_t agenda_messages_count, agenda_messages_capacity;
+    mr_queued *_Atomic gone; /* what waited before the block and no longer does, once it is
+                              * committed: kept for receipts. Workers push */
 
     mr_round_receipts *rounds;
     size_t rounds_count, rounds_capacity;
@@ -223,9 +256,9 @@ struct mr_block {
     mr_module **uploaded;
     mr_span *uploaded_bytes; /* as uploaded, of each; in the arena */
     size_t uploaded_count, uploaded_capacity, uploaded_bytes_capacity;
-    mr_letter *letters; /* those answered first, then those added at the end */
+    mr_letter **letters; /* taken from the store, and made by the agenda */
     size_t letters_count, letters_capacity;
-    uint32_t *letter_slots;    /* numbers + 1 of answered letters, by message; 0 is empty */
+    uint32_t *letter_slots;    /* their numbers + 1, by message; 0 is empty */
     size_t letter_slots_count; /* a power of two, or 0 */
     mr_program **dirty;        /* all programs the block touched, created ones too */
     size_t dirty_count, dirty_capacity;
@@ -239,6 +272,9 @@ struct mr_block {
 /* mr_grow makes room in an array for one more element; *capacity counts elements.
  * Errors: MR_NO_MEMORY, unchanged. */
 mr_status mr_grow(void **array, size_t *capacity, size_t count, size_t element_bytes);
+/* mr_tally_add adds the numbers of `more`. */
+void mr_tally_add(mr_tally *to, const mr_tally *more);
+
 /* mr_room makes room for `count` elements in all, contents not kept. Errors: MR_NO_MEMORY; then the
  * array is empty. */
 mr_status mr_room(void **array, size_t *capacity, size_t count, size_t element_bytes);
@@ -261,9 +297,28 @@ mr_user_message mr_user_message_of(const mr_user_place *place);
 /* rounds.c: runs the queue to its end or the block's limit. */
 mr_status mr_block_run(mr_block *block, mr_error *error);
 
+/* mr_wait_source_of returns what finding waiting messages in this block needs. */
+static inline mr_wait_source mr_wait_source_of(const mr_block *block, const mr_stream *stream)
+{
+    return (mr_wait_source){
+        .store = block->engine->store,
+        .arena = stream->block_arena,
+        .rent = block->engine->schedule.rent,
+        .height = (uint32_t)block->info.height,
+    };
+}
+
+/* mr_stream_touch notes that the block touches a program, before it is changed. */
+mr_status mr_stream_touch(mr_stream *stream, mr_program *program);
+
 /* settle.c: runs one dispatch on `stream` and emits what follows from it. */
 void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_program *program,
                         mr_dispatch *dispatch, uint32_t position);
+
+/* seal.c: mr_stream_put and mr_stream_remove note a record of the state that changes; `record` and
+ * what it leads to is copied. Errors: MR_NO_MEMORY. */
+mr_status mr_stream_put(mr_stream *stream, mr_table table, mr_span key, mr_span record);
+mr_status mr_stream_remove(mr_stream *stream, mr_table table, mr_span key);
 
 /* seal.c: applies credits, hashes what changed, yields the root. */
 mr_status mr_block_seal(mr_block *block, mr_error *error);
@@ -280,16 +335,13 @@ mr_status mr_stored_root(mr_engine *engine, uint64_t height, mr_hash *out);
 /* receipts.c: receipts and messages to users as stored, written by all workers. */
 mr_status mr_receipts_write(mr_block *block);
 typedef struct mr_stored_receipts mr_stored_receipts;
-mr_status mr_receipts_read(mr_engine *engine, uint64_t height, uint64_t receipts_count,
-                           uint64_t user_messages_count, mr_stored_receipts **out);
+mr_status mr_receipts_read(mr_engine *engine, const mr_block_info *info, mr_stored_receipts **out);
 void mr_receipts_free(mr_stored_receipts *receipts);
 const mr_receipt *mr_receipts_at(const mr_stored_receipts *receipts, uint64_t i);
 const mr_user_message *mr_receipts_user_message(const mr_stored_receipts *receipts, uint64_t i);
 
 /* state.c: what is in the store beside programs and blocks. */
-enum { MR_META_VERSION = 1 /* of the records of META */ };
-enum { MR_LETTER_KEY_BYTES = 64 };
-void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES]);
+enum { MR_META_VERSION = 2 /* of the records of META */ };
 mr_hash mr_state_key(mr_table table, mr_span key);
 mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters,
                                  mr_hash *out);

@@ -43,6 +43,12 @@ static void reset(mr_execution *execution)
     execution->failure = MR_OK;
 }
 
+void mr_execution_skip(mr_execution *execution)
+{
+    execution->context = NULL;
+    reset(execution);
+}
+
 static void fail(mr_execution *execution, mr_outcome outcome, uint8_t reason)
 {
     execution->outcome = outcome;

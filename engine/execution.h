@@ -50,12 +50,13 @@ typedef struct mr_reservation {
     mr_id id;
     mr_id payer;
     uint64_t amount;
-    uint64_t sequence; /* of its task, once it has one */
-    uint32_t start;    /* height */
-    uint32_t finish;   /* height at which it ends; start < finish */
-    bool made;         /* by the dispatch that runs */
-    bool ended;        /* by the dispatch that runs */
-    bool used;         /* ended because a message or reply carries its amount */
+    uint64_t sequence;    /* of its task, */
+    struct mr_task *task; /* or that, when this block made it */
+    uint32_t start;       /* height */
+    uint32_t finish;      /* height at which it ends; start < finish */
+    bool made;            /* by the dispatch that runs */
+    bool ended;           /* by the dispatch that runs */
+    bool used;            /* ended because a message or reply carries its amount */
 } mr_reservation;
 
 /* What few drafts have. */
@@ -169,6 +170,9 @@ typedef struct mr_execution {
  * Errors: MR_NO_MEMORY, MR_MODULE: of the machine, not of the program; memory rolled back. */
 mr_status mr_execution_run(mr_execution *execution, mr_vm_worker *worker, mr_memory *memory,
                            uint32_t entry, uint64_t charge);
+
+/* mr_execution_skip makes the results those of a run that did nothing and cost nothing. */
+void mr_execution_skip(mr_execution *execution);
 
 /* mr_execution_succeeded tells whether what the run collected is to be applied. */
 static inline bool mr_execution_succeeded(const mr_execution *execution)

@@ -6,8 +6,10 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "engine/codec.h"
+#include "engine/id.h"
+#include "engine/waitlist.h"
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 2 };
 
 mr_status mr_program_new(const mr_id *id, mr_module *module, mr_program **out)
 {
@@ -37,6 +39,8 @@ void mr_program_free(mr_program *program, mr_unit_pool *pool)
     mr_unit_tree_free(program->units);
     mr_pages_fini(&program->heap);
     free(program->inheritor);
+    free(program->reservations);
+    mr_waitlist_free(program->waitlist);
     free(program);
 }
 
@@ -44,7 +48,8 @@ uint64_t mr_program_bytes(const mr_program *program)
 {
     return sizeof *program + mr_memory_image_bytes(&program->memory) +
            (uint64_t)mr_memory_units_count(&program->memory) * MR_UNIT_BYTES +
-           mr_unit_tree_bytes(program->units);
+           mr_unit_tree_bytes(program->units) + mr_waitlist_bytes(program) +
+           program->reservations_count * sizeof *program->reservations;
 }
 
 mr_status mr_program_touch(mr_program *program, mr_arena *arena, bool *first)
@@ -59,6 +64,7 @@ mr_status mr_program_touch(mr_program *program, mr_arena *arena, bool *first)
         .id = program->id,
         .balance = program->balance,
         .memory_root = program->memory_root,
+        .waiting = program->waiting,
         .status = program->status,
     };
     program->undo = undo;
@@ -78,12 +84,60 @@ mr_status mr_program_set_heap(mr_program *program, const mr_pages *heap)
     return MR_OK;
 }
 
-void mr_program_accept(mr_program *program, mr_unit_pool *pool)
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(((const mr_reservation *)a)->id.bytes, ((const mr_reservation *)b)->id.bytes,
+                  sizeof(mr_id));
+}
+
+mr_status mr_program_set_reservations(mr_program *program, const mr_reservation *reservations,
+                                      uint32_t count)
+{
+    mr_program_undo *undo = program->undo;
+    MR_ASSERT(undo != NULL);
+    mr_reservation *kept = NULL;
+    uint32_t kept_count = 0;
+    if (count > 0) {
+        kept = malloc(count * sizeof *kept);
+        if (kept == NULL)
+            return MR_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!reservations[i].ended)
+            kept[kept_count++] = reservations[i];
+    }
+    if (kept_count > 1)
+        qsort(kept, kept_count, sizeof *kept, by_id);
+    if (undo->reservations_saved) {
+        free(program->reservations);
+    } else {
+        undo->reservations = program->reservations;
+        undo->reservations_count = program->reservations_count;
+        undo->reservations_saved = true;
+    }
+    program->reservations = kept;
+    program->reservations_count = kept_count;
+    return MR_OK;
+}
+
+mr_status mr_program_clear(mr_program *program, mr_unit_pool *pool)
+{
+    static const mr_pages none;
+    MR_TRY(mr_program_set_heap(program, &none));
+    MR_TRY(mr_program_set_reservations(program, NULL, 0));
+    mr_memory_clear(&program->memory, pool);
+    return MR_OK;
+}
+
+void mr_program_accept(mr_program *program, mr_unit_pool *pool, mr_queued **gone)
 {
     MR_ASSERT(program->undo != NULL);
     if (program->undo->heap_saved)
         mr_pages_fini(&program->undo->heap);
+    if (program->undo->reservations_saved)
+        free(program->undo->reservations);
     program->undo = NULL;
+    mr_waitlist_accept(program, gone);
     mr_memory_accept(&program->memory, pool);
 }
 
@@ -117,6 +171,13 @@ mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
         free(program->inheritor);
         program->inheritor = NULL;
     }
+    if (undo->reservations_saved) {
+        free(program->reservations);
+        program->reservations = undo->reservations;
+        program->reservations_count = undo->reservations_count;
+    }
+    mr_waitlist_reject(program);
+    program->waiting = undo->waiting;
     program->balance = undo->balance;
     program->status = undo->status;
     program->memory_root = undo->memory_root;
@@ -160,6 +221,16 @@ mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit
     return MR_OK;
 }
 
+static void write_reservation(mr_writer *writer, const mr_reservation *reservation)
+{
+    mr_write_id(writer, &reservation->id);
+    mr_write_id(writer, &reservation->payer);
+    mr_write_leb(writer, reservation->amount);
+    mr_write_u32(writer, reservation->start);
+    mr_write_u32(writer, reservation->finish);
+    mr_write_u64(writer, reservation->sequence);
+}
+
 mr_status mr_program_encode(const mr_program *program, mr_buffer *out)
 {
     mr_writer writer = {.buffer = out};
@@ -173,10 +244,46 @@ mr_status mr_program_encode(const mr_program *program, mr_buffer *out)
         mr_write_leb(&writer, program->heap.ranges[i].first);
         mr_write_leb(&writer, program->heap.ranges[i].end);
     }
+    mr_write_leb(&writer, program->waiting);
+    mr_write_leb(&writer, program->reservations_count);
+    for (uint32_t i = 0; i < program->reservations_count; i++)
+        write_reservation(&writer, &program->reservations[i]);
     if (program->status == MR_PROGRAM_EXITED)
         mr_write_id(&writer, program->inheritor);
     mr_write_bytes(&writer, program->memory_root.bytes, sizeof program->memory_root.bytes);
     return writer.failed ? MR_NO_MEMORY : MR_OK;
+}
+
+static mr_reservation read_reservation(mr_reader *reader)
+{
+    mr_reservation reservation = {.id = mr_read_id(reader), .payer = mr_read_id(reader)};
+    reservation.amount = mr_read_leb(reader);
+    reservation.start = mr_read_u32(reader);
+    reservation.finish = mr_read_u32(reader);
+    reservation.sequence = mr_read_u64(reader);
+    return reservation;
+}
+
+static mr_status decode_reservations(mr_reader *reader, mr_program *program)
+{
+    enum { BYTES_MIN = 32 + 32 + 1 + 4 + 4 + 8 };
+    const uint64_t count = mr_read_leb(reader);
+    if (count > (size_t)(reader->end - reader->at) / BYTES_MIN)
+        return MR_CORRUPT;
+    if (count == 0)
+        return MR_OK;
+    program->reservations = malloc(count * sizeof *program->reservations);
+    if (program->reservations == NULL)
+        return MR_NO_MEMORY;
+    for (uint64_t i = 0; i < count; i++) {
+        mr_reservation *reservation = &program->reservations[i];
+        *reservation = read_reservation(reader);
+        if (reservation->start >= reservation->finish ||
+            (i > 0 && by_id(reservation - 1, reservation) >= 0))
+            return MR_CORRUPT;
+    }
+    program->reservations_count = (uint32_t)count;
+    return MR_OK;
 }
 
 /* The heap lies behind the static pages, and memory ends with the last page of either. */
@@ -205,6 +312,8 @@ static mr_status decode_rest(mr_program *program, mr_reader *reader)
         return MR_CORRUPT;
     MR_TRY(mr_memory_load_pages(&program->memory, (uint32_t)pages));
     MR_TRY(decode_heap(reader, static_pages, (uint32_t)pages, &program->heap));
+    program->waiting = program->waiting_stored = mr_read_leb(reader);
+    MR_TRY(decode_reservations(reader, program));
     if (program->status == MR_PROGRAM_EXITED) {
         program->inheritor = malloc(sizeof *program->inheritor);
         if (program->inheritor == NULL)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program: one actor: its code, memory, heap, balance and status, and what it takes to put it back
- * to what it was before the block. A program is run by one stream at a time. */
+/* program: one actor: its code, memory, heap, balance, status, reservations and waiting messages,
+ * and what it takes to put it back to what it was before the block. A program is run by one stream
+ * at a time. */
 #ifndef MR_ENGINE_PROGRAM_H
 #define MR_ENGINE_PROGRAM_H
 
 #include "base/arena.h"
 #include "engine/codes.h"
+#include "engine/execution.h"
 #include "engine/pages.h"
 #include "scheduler/scheduler.h"
 #include "storage/tree.h"
@@ -17,10 +19,17 @@ typedef struct mr_program_undo {
     mr_value balance;
     mr_pages heap; /* owned, when heap_saved */
     mr_hash memory_root;
+    mr_reservation *reservations; /* owned, when reservations_saved */
+    uint32_t reservations_count;
+    uint64_t waiting;
     mr_program_status status;
     bool heap_saved;
+    bool reservations_saved;
     bool created; /* it did not exist */
 } mr_program_undo;
+
+typedef struct mr_waitlist mr_waitlist;
+struct mr_queued;
 
 typedef struct mr_program {
     mr_lane lane; /* first: the scheduler hands it back */
@@ -29,13 +38,20 @@ typedef struct mr_program {
     mr_module *module; /* counted by nobody: modules live as long as the engine */
     mr_value balance;
     mr_pages heap;
-    mr_id *inheritor;      /* owned; set when exited */
-    mr_unit_tree *units;   /* commitment to the memory's units; NULL until memory_loaded */
-    mr_hash memory_root;   /* as of the last seal */
-    mr_program_undo *undo; /* in the block's arena; NULL while untouched by the block */
-    uint64_t used_in;      /* execution number of the block that last touched or pinned it */
-    uint64_t loaded_bytes; /* what the engine's budget counts it for */
-    uint64_t closed_in;    /* execution number of the block that closed it; 0 never */
+    mr_id *inheritor;             /* owned; set when exited */
+    mr_reservation *reservations; /* owned; ascending by id */
+    mr_waitlist *waitlist;        /* owned; NULL until a message waits */
+    uint64_t waiting;             /* messages that wait in it */
+    uint64_t waiting_stored;      /* of these, those only the store has */
+    mr_unit_tree *units;          /* commitment to the memory's units; NULL until memory_loaded */
+    mr_hash memory_root;          /* as of the last seal */
+    mr_program_undo *undo;        /* in the block's arena; NULL while untouched by the block */
+    uint64_t used_in;             /* execution number of the block that last touched or pinned it */
+    uint64_t loaded_bytes;        /* what the engine's budget counts it for */
+    uint64_t closed_in;           /* execution number of the block that closed it; 0 never */
+    uint64_t made_in;  /* execution number of the block in which a program made it; 0 none */
+    uint32_t made_for; /* then: generation of the first messages that it exists for */
+    uint32_t reservations_count;
     mr_program_status status;
     bool memory_loaded; /* units have been read from the store */
 } mr_program;
@@ -54,8 +70,17 @@ mr_status mr_program_touch(mr_program *program, mr_arena *arena, bool *first);
  * Errors: MR_NO_MEMORY, unchanged. */
 mr_status mr_program_set_heap(mr_program *program, const mr_pages *heap);
 
-/* mr_program_accept makes what the block changed final; mr_program_reject takes it back. */
-void mr_program_accept(mr_program *program, mr_unit_pool *pool);
+/* mr_program_set_reservations replaces the reservations by a copy of those that have not ended,
+ * sorted. Errors: MR_NO_MEMORY, unchanged. */
+mr_status mr_program_set_reservations(mr_program *program, const mr_reservation *reservations,
+                                      uint32_t count);
+
+/* mr_program_clear takes memory, heap and reservations away. Errors: MR_NO_MEMORY. */
+mr_status mr_program_clear(mr_program *program, mr_unit_pool *pool);
+
+/* mr_program_accept makes what the block changed final; mr_program_reject takes it back. What
+ * receipts may lead to is appended to *gone. */
+void mr_program_accept(mr_program *program, mr_unit_pool *pool, struct mr_queued **gone);
 mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool);
 
 /* mr_program_seal brings the memory root up to date with the block's changes, and yields these;

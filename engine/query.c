@@ -16,6 +16,10 @@ void mr_engine_info_get(const mr_engine *engine, mr_engine_info *out)
         .programs_count = engine->counters.programs_count,
         .codes_count = engine->counters.codes_count,
         .accounts_count = engine->counters.accounts_count,
+        .waiting_count = engine->counters.waiting_count,
+        .letters_count = engine->counters.letters_count,
+        .tasks_count = engine->counters.tasks_count,
+        .gas_held = engine->counters.gas_held,
         .streams = engine->streams_count,
         .accounts = engine->accounts_on,
         .schedule = engine->schedule,
@@ -49,6 +53,8 @@ static mr_program_info describe(const mr_program *program)
         .balance = program->balance,
         .pages = mr_memory_pages(&program->memory),
         .units = mr_memory_units_count(&program->memory),
+        .reservations = program->reservations_count,
+        .waiting = program->waiting,
     };
     if (program->inheritor != NULL)
         info.inheritor = *program->inheritor;

@@ -12,7 +12,7 @@
 #include "engine/id.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
     CHUNK_RECEIPTS = 4096,
     CHUNK_KEY_BYTES = 12,
 
@@ -27,6 +27,9 @@ enum {
     USER_REPLY = 1,
     USER_CODE_ZERO = 2, /* reply code all zero */
     USER_TO_SOURCE = 4, /* destination is the dispatch's source */
+    USER_LETTER = 8,    /* it stays in the user's mailbox */
+
+    AGENDA_CHUNK = UINT32_MAX, /* in place of a number: what the agenda sent to users */
 };
 
 static void chunk_key(uint64_t height, uint32_t chunk, uint8_t out[CHUNK_KEY_BYTES])
@@ -42,6 +45,7 @@ typedef struct writing {
     mr_writer writer;
     mr_dictionary *known;
     uint32_t transaction; /* the next receipt's, as a rule */
+    uint32_t height;
 } writing;
 
 static void write_id(writing *to, const mr_id *id)
@@ -60,13 +64,16 @@ static void write_user_message(writing *to, const mr_dispatch *dispatch, const m
     uint8_t flags = 0;
     if (entry->is_reply)
         flags = (uint8_t)(USER_REPLY | (code_zero ? USER_CODE_ZERO : 0));
-    mr_write_u8(writer, (uint8_t)(flags | (to_source ? USER_TO_SOURCE : 0)));
+    mr_write_u8(writer, (uint8_t)(flags | (to_source ? USER_TO_SOURCE : 0) |
+                                  (entry->until != 0 ? USER_LETTER : 0)));
     if (!entry->is_reply)
         mr_write_leb(writer, entry->nonce);
     else if (!code_zero)
         mr_write_bytes(writer, entry->code, sizeof entry->code);
     if (!to_source)
         write_id(to, &entry->to);
+    if (entry->until != 0)
+        mr_write_leb(writer, entry->until - to->height);
     mr_write_leb(writer, (uint64_t)entry->value);
     mr_write_leb(writer, (uint64_t)(entry->value >> 64));
     mr_write_span(writer, entry->payload);
@@ -86,7 +93,8 @@ static void write_more(writing *to, const mr_dispatch *dispatch)
 /* Whether the message's id can be computed from where the transaction stands in the block. */
 static bool is_from_transaction(const mr_dispatch *dispatch)
 {
-    return dispatch->sender == NULL && !dispatch->queued && dispatch->message.kind != MR_KIND_REPLY;
+    return !dispatch->from_program && !dispatch->elder &&
+           (dispatch->message.kind == MR_KIND_INIT || dispatch->message.kind == MR_KIND_HANDLE);
 }
 
 static void write_receipt(writing *to, const mr_dispatch *dispatch)
@@ -110,7 +118,7 @@ static void write_receipt(writing *to, const mr_dispatch *dispatch)
     }
     at = mr_dictionary_put(to->known, at, message->source);
     at = mr_dictionary_put(to->known, at, dispatch->program_id);
-    at = mr_put_leb(at, message->gas_limit);
+    at = mr_put_leb(at, dispatch->gas_limit);
     at = mr_put_leb(at, dispatch->gas_burned);
     at = mr_put_leb(at, (uint64_t)dispatch->sent << 1 | dispatch->automatic);
     mr_writer_fill(&to->writer, at);
@@ -124,7 +132,8 @@ static mr_status encode_chunk(const mr_block *block, uint64_t first, mr_dictiona
 {
     record->size = 0;
     mr_dictionary_clear(known);
-    writing to = {.writer = {.buffer = record}, .known = known};
+    writing to = {
+        .writer = {.buffer = record}, .known = known, .height = (uint32_t)block->info.height};
     mr_write_u8(&to.writer, FORMAT_VERSION);
     uint64_t end = first + CHUNK_RECEIPTS;
     if (end > block->info.receipts_count)
@@ -159,6 +168,31 @@ static void write_chunk(void *arg, size_t task, uint32_t worker)
         stream->failure = status;
 }
 
+static mr_status write_agenda(mr_block *block)
+{
+    mr_stream *stream = &block->engine->streams[0];
+    mr_writer writer = {.buffer = &stream->scratch};
+    stream->scratch.size = 0;
+    mr_write_u8(&writer, FORMAT_VERSION);
+    for (size_t i = 0; i < block->agenda_messages_count; i++) {
+        const mr_user_message *message = &block->agenda_messages[i];
+        mr_write_u8(&writer, message->until != 0 ? USER_LETTER : 0);
+        mr_write_id(&writer, &message->id);
+        mr_write_id(&writer, &message->from);
+        mr_write_id(&writer, &message->to);
+        if (message->until != 0)
+            mr_write_leb(&writer, message->until - block->info.height);
+        mr_write_value(&writer, message->value);
+        mr_write_span(&writer, message->payload);
+    }
+    uint8_t key[CHUNK_KEY_BYTES];
+    chunk_key(block->info.height, AGENDA_CHUNK, key);
+    return writer.failed
+               ? MR_NO_MEMORY
+               : mr_batch_put(stream->batch, MR_TABLE_RECEIPT, mr_span_of(key, sizeof key),
+                              mr_buffer_span(&stream->scratch));
+}
+
 mr_status mr_receipts_write(mr_block *block)
 {
     mr_engine *engine = block->engine;
@@ -169,7 +203,7 @@ mr_status mr_receipts_write(mr_block *block)
         engine->streams[s].failure = MR_OK;
         MR_TRY(status);
     }
-    return MR_OK;
+    return block->agenda_messages_count > 0 ? write_agenda(block) : MR_OK;
 }
 
 /* ---- Reading ---- */
@@ -177,8 +211,8 @@ mr_status mr_receipts_write(mr_block *block)
 struct mr_stored_receipts {
     mr_receipt *receipts;
     mr_user_message *user_messages;
-    mr_buffer *chunks; /* what the spans point into */
-    uint64_t receipts_count, user_messages_count, chunks_count;
+    mr_buffer *chunks; /* what the spans point into; the last one is the agenda's */
+    uint64_t receipts_count, user_messages_count, agenda_messages_count, chunks_count;
     uint64_t receipts_read, user_messages_read;
 };
 
@@ -209,6 +243,8 @@ static mr_user_message read_user_message(reading *from, const mr_receipt *receip
     }
     if ((flags & USER_TO_SOURCE) == 0)
         message.to = read_id(from);
+    if ((flags & USER_LETTER) != 0)
+        message.until = (uint32_t)(from->height + mr_read_leb(&from->reader));
     message.value = mr_read_leb(&from->reader);
     message.value |= (mr_value)mr_read_leb(&from->reader) << 64;
     message.payload = mr_read_span(&from->reader);
@@ -254,7 +290,7 @@ static mr_status read_receipt(reading *from, mr_stored_receipts *to)
     const uint8_t head = mr_read_u8(&from->reader);
     receipt->kind = (mr_kind)(head & KIND_MASK);
     receipt->outcome = (mr_outcome)(head >> OUTCOME_SHIFT & OUTCOME_MASK);
-    if (receipt->outcome > MR_OUTCOME_EXITED)
+    if (receipt->outcome > MR_OUTCOME_REMOVED)
         return MR_CORRUPT;
     const bool from_transaction = (head & FROM_TRANSACTION) != 0;
     if (from_transaction)
@@ -277,6 +313,26 @@ static mr_status read_receipt(reading *from, mr_stored_receipts *to)
         MR_TRY(take_user_message(to, &reply));
     }
     return from->reader.failed ? MR_CORRUPT : MR_OK;
+}
+
+/* What the agenda sent to users comes before all else. */
+static mr_status read_agenda(uint64_t height, mr_stored_receipts *to)
+{
+    mr_reader reader = mr_reader_of(mr_buffer_span(&to->chunks[to->chunks_count]));
+    if (mr_read_u8(&reader) != FORMAT_VERSION)
+        return MR_CORRUPT;
+    for (uint64_t i = 0; i < to->agenda_messages_count && !reader.failed; i++) {
+        const uint8_t flags = mr_read_u8(&reader);
+        mr_user_message message = {.id = mr_read_id(&reader)};
+        message.from = mr_read_id(&reader);
+        message.to = mr_read_id(&reader);
+        if ((flags & USER_LETTER) != 0)
+            message.until = (uint32_t)(height + mr_read_leb(&reader));
+        message.value = mr_read_value(&reader);
+        message.payload = mr_read_span(&reader);
+        MR_TRY(take_user_message(to, &message));
+    }
+    return mr_reader_done(&reader) ? MR_OK : MR_CORRUPT;
 }
 
 static mr_status read_chunk(uint64_t height, uint32_t chunk, reading *from, mr_stored_receipts *to)
@@ -309,7 +365,15 @@ static mr_status fetch_chunks(mr_engine *engine, uint64_t height, mr_stored_rece
             return status == MR_NOT_FOUND ? MR_CORRUPT : status;
         *bytes += to->chunks[chunk].size;
     }
-    return MR_OK;
+    if (to->agenda_messages_count == 0)
+        return MR_OK;
+    uint8_t key[CHUNK_KEY_BYTES];
+    chunk_key(height, AGENDA_CHUNK, key);
+    mr_buffer *agenda = &to->chunks[to->chunks_count];
+    mr_status status =
+        mr_store_get(engine->store, MR_TABLE_RECEIPT, mr_span_of(key, sizeof key), agenda);
+    *bytes += agenda->size;
+    return status == MR_NOT_FOUND ? MR_CORRUPT : status;
 }
 
 static mr_status read_all(mr_engine *engine, uint64_t height, mr_stored_receipts *to)
@@ -326,6 +390,8 @@ static mr_status read_all(mr_engine *engine, uint64_t height, mr_stored_receipts
     mr_status status = MR_OK;
     if (to->receipts == NULL || to->user_messages == NULL || from == NULL)
         status = MR_NO_MEMORY;
+    if (status == MR_OK && to->agenda_messages_count > 0)
+        status = read_agenda(height, to);
     for (uint32_t chunk = 0; chunk < to->chunks_count && status == MR_OK; chunk++)
         status = read_chunk(height, chunk, from, to);
     free(from);
@@ -335,19 +401,22 @@ static mr_status read_all(mr_engine *engine, uint64_t height, mr_stored_receipts
     return status;
 }
 
-mr_status mr_receipts_read(mr_engine *engine, uint64_t height, uint64_t receipts_count,
-                           uint64_t user_messages_count, mr_stored_receipts **out)
+mr_status mr_receipts_read(mr_engine *engine, const mr_block_info *info, mr_stored_receipts **out)
 {
     enum { COUNT_MAX = INT32_MAX };
-    if (receipts_count > COUNT_MAX || user_messages_count > COUNT_MAX)
+    const uint64_t receipts_count = info->receipts_count;
+    const uint64_t user_messages_count = info->user_messages_count;
+    if (receipts_count > COUNT_MAX || user_messages_count > COUNT_MAX ||
+        info->agenda_messages_count > user_messages_count)
         return MR_CORRUPT;
     mr_stored_receipts *receipts = calloc(1, sizeof *receipts);
     if (receipts == NULL)
         return MR_NO_MEMORY;
     receipts->receipts_count = receipts_count;
     receipts->user_messages_count = user_messages_count;
+    receipts->agenda_messages_count = info->agenda_messages_count;
     receipts->chunks_count = (receipts_count + CHUNK_RECEIPTS - 1) / CHUNK_RECEIPTS;
-    mr_status status = read_all(engine, height, receipts);
+    mr_status status = read_all(engine, info->height, receipts);
     if (status != MR_OK) {
         mr_receipts_free(receipts);
         return status;
@@ -360,7 +429,7 @@ void mr_receipts_free(mr_stored_receipts *receipts)
 {
     if (receipts == NULL)
         return;
-    for (uint64_t i = 0; receipts->chunks != NULL && i < receipts->chunks_count; i++)
+    for (uint64_t i = 0; receipts->chunks != NULL && i <= receipts->chunks_count; i++)
         mr_buffer_fini(&receipts->chunks[i]);
     free(receipts->chunks);
     free(receipts->receipts);

@@ -8,6 +8,24 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "engine/waiting.h"
+
+void mr_tally_add(mr_tally *to, const mr_tally *more)
+{
+    to->gas_burned += more->gas_burned;
+    to->gas_refunded += more->gas_refunded;
+    to->gas_rent += more->gas_rent;
+    to->gas_held += more->gas_held;
+    to->values += more->values;
+    to->replies += more->replies;
+    to->failures += more->failures;
+    to->users += more->users;
+    to->letters += more->letters;
+    to->waiting += more->waiting;
+    to->debug_lines += more->debug_lines;
+    to->unsteady += more->unsteady;
+    to->value_left += more->value_left;
+}
 
 static mr_dispatch *dispatch_of(const mr_item *item)
 {
@@ -25,8 +43,11 @@ static mr_status put_aside(mr_block *block, const mr_item *item)
     MR_TRY(MR_GROW(block->remainder, block->remainder_capacity, block->remainder_count));
     mr_dispatch *dispatch = dispatch_of(item);
     mr_queued *queued = mr_queued_of(dispatch);
-    if (!dispatch->queued)
+    if (!dispatch->queued) {
         MR_TRY(mr_queued_new(dispatch, &queued));
+        if (dispatch->extra != NULL && dispatch->extra->waited)
+            mr_waitlist_replace(dispatch->program, dispatch, queued);
+    }
     queued->remains = true;
     block->remainder[block->remainder_count++] = queued;
     return MR_OK;
@@ -64,11 +85,31 @@ static bool has_limit(const mr_block *block)
     return block->params.gas_limit != 0;
 }
 
-/* Whether messages that cost `cost` in all may run at once: the common case. */
-static bool fits_whole(const mr_block *block, uint64_t cost)
+/* Whether messages that cost `cost` in all may run at once: the common case. `steady` tells that
+ * the cost says all that they may burn. */
+static bool fits_whole(const mr_block *block, uint64_t cost, bool steady)
 {
     /* What has been put aside has closed a destination. */
-    return !has_limit(block) || (block->remainder_count == 0 && cost <= block->gas_left);
+    return !has_limit(block) || (steady && block->remainder_count == 0 && cost <= block->gas_left);
+}
+
+/* What a message may burn: a reply that belongs to one that waits may draw on that one's gas. While
+ * others run before it that may change, but what all of them together may burn does not grow. */
+static mr_status limit_of(const mr_block *block, const mr_item *item, uint64_t *out)
+{
+    const mr_dispatch *dispatch = dispatch_of(item);
+    const mr_id *origin = mr_dispatch_origin(dispatch);
+    *out = dispatch->message.gas_limit;
+    if (dispatch->message.kind != MR_KIND_REPLY || origin == NULL)
+        return MR_OK;
+    const mr_wait_source from = mr_wait_source_of(block, &block->engine->streams[0]);
+    mr_dispatch *waiter;
+    MR_TRY(mr_waitlist_find(program_of(item), &from, origin, &waiter));
+    if (waiter != NULL)
+        *out += mr_waiting_drawable(waiter, from.height, from.rent);
+    if (*out > MR_GAS_MAX)
+        *out = MR_GAS_MAX;
+    return MR_OK;
 }
 
 /* Chooses from the pending messages. What stays pending begins at pending_at. */
@@ -81,10 +122,13 @@ static mr_status choose(mr_block *block, size_t *chosen_count)
     for (; at < block->pending_count; at++) {
         const mr_item *item = &block->pending[at];
         mr_program *program = program_of(item);
+        uint64_t limit = 0;
+        if (has_limit(block))
+            MR_TRY(limit_of(block, item, &limit));
         if (program->closed_in == execution) {
             MR_TRY(put_aside(block, item));
-        } else if (item->cost <= left || !has_limit(block)) {
-            left -= has_limit(block) ? item->cost : 0;
+        } else if (limit <= left || !has_limit(block)) {
+            left -= limit;
             block->chosen[chosen++] = *item;
         } else if (chosen > 0) {
             break; /* whether it fits depends on what the chosen ones burn */
@@ -116,23 +160,57 @@ static void close_receipts(mr_block *block, uint64_t values)
     block->info.receipts_count += round->count;
 }
 
-/* Takes up what the round that has just ended did. */
-static mr_status collect(mr_block *block)
+/* Programs made in the round exist from now on. */
+static mr_status take_created(mr_block *block, mr_stream *stream)
 {
     mr_engine *engine = block->engine;
-    uint64_t burned = 0, values = 0;
+    if (stream->created_count == 0)
+        return MR_OK;
+    MR_TRY(
+        mr_index_reserve(&engine->index, block->counters.programs_count + stream->created_count));
+    while (stream->created_count > 0) {
+        MR_TRY(MR_GROW(block->created, block->created_capacity, block->created_count));
+        mr_program *program = stream->created[--stream->created_count];
+        block->created[block->created_count++] = program;
+        block->counters.programs_count++;
+        mr_program *there = mr_index_enter(&engine->index, program);
+        MR_ASSERT(there == program);
+    }
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        memset(engine->streams[s].strangers, 0, sizeof engine->streams[s].strangers);
+    return MR_OK;
+}
+
+static mr_status take_tasks(mr_block *block, const mr_round *round)
+{
+    const mr_item *items;
+    const size_t count = mr_round_output(round, MR_CHANNEL_TASKS, &items);
+    for (size_t i = 0; i < count; i++) {
+        MR_TRY(MR_GROW(block->tasks, block->tasks_capacity, block->tasks_count));
+        block->tasks[block->tasks_count++] = items[i].object;
+    }
+    return MR_OK;
+}
+
+/* Takes up what the round that has just ended did. Yields whether its output costs what it says. */
+static mr_status collect(mr_block *block, const mr_round *round, bool *steady)
+{
+    mr_engine *engine = block->engine;
+    mr_tally now = {0};
     for (uint32_t s = 0; s < engine->streams_count; s++) {
         MR_TRY(engine->streams[s].failure);
-        burned += engine->streams[s].gas_burned;
-        values += engine->streams[s].values;
+        mr_tally_add(&now, &engine->streams[s].tally);
+        MR_TRY(take_created(block, &engine->streams[s]));
     }
+    MR_TRY(take_tasks(block, round));
+    const uint64_t burned = now.gas_burned - block->seen.gas_burned;
     if (has_limit(block)) {
-        MR_ASSERT(burned - block->gas_burned_seen <= block->gas_left);
-        block->gas_left -= burned - block->gas_burned_seen;
+        MR_ASSERT(burned <= block->gas_left);
+        block->gas_left -= burned;
     }
-    block->gas_burned_seen = burned;
-    close_receipts(block, values - block->values_seen);
-    block->values_seen = values;
+    close_receipts(block, now.values - block->seen.values);
+    *steady = now.unsteady == block->seen.unsteady;
+    block->seen = now;
     return MR_OK;
 }
 
@@ -176,11 +254,13 @@ static void turn_arenas(mr_block *block)
 
 static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items, size_t *count)
 {
-    MR_TRY(collect(block));
+    bool steady;
+    MR_TRY(collect(block, round, &steady));
     const mr_item *output;
-    size_t output_count = mr_round_output(round, 0, &output);
+    size_t output_count = mr_round_output(round, MR_CHANNEL_QUEUE, &output);
     const bool pending = block->pending_at < block->pending_count;
-    if (!pending && output_count > 0 && fits_whole(block, mr_round_output_cost(round, 0))) {
+    if (!pending && output_count > 0 &&
+        fits_whole(block, mr_round_output_cost(round, MR_CHANNEL_QUEUE), steady)) {
         *items = output;
         *count = output_count;
     } else {
@@ -250,6 +330,6 @@ mr_status mr_block_run(mr_block *block, mr_error *error)
     if (status != MR_OK)
         return MR_FAIL(error, status, "the block could not be run: %s", mr_status_text(status));
     block->info.rounds = block->rounds_count;
-    block->info.gas_burned = block->gas_burned_seen;
+    block->info.gas_burned = block->seen.gas_burned;
     return MR_OK;
 }

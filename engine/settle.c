@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settle: one dispatch from the queue to what follows from it. Runs on a worker, changes its
- * program and its stream, and reaches everybody else by emitting messages alone.
+/* settle: one dispatch from the queue to what follows from it.
  *
  * Linear gas. What a dispatch does not burn goes on, in this order: messages sent with an explicit
  * limit carry that; the rest is shared equally by the gasless messages to programs, among which
  * counts the program's own reply to a program without a limit; what cannot be shared rides home on
- * the reply to a program, the automatic one too, or is refunded to the user who paid. Explicit
- * limits of messages to users are refunded. Nothing is shared between two messages. */
-#include "engine/engine_internal.h"
+ * the reply to a program, the automatic one too, or is refunded to the user who paid. A dispatch
+ * that waits keeps its rent and a 64th. A reply is handled on its own gas first and then on that of
+ * the message it belongs to, in the same program, and gives what it has left to that. Nothing is
+ * shared between two programs. docs/SEMANTICS.md has the rules. */
+#include "engine/settle.h"
 
 #include <stdlib.h>
 
@@ -40,170 +41,57 @@ mr_status mr_room(void **array, size_t *capacity, size_t count, size_t element_b
     return MR_OK;
 }
 
-/* One dispatch being settled. */
-typedef struct context {
-    mr_stream *stream;
-    mr_block *block;
-    mr_round *round;
-    mr_program *program;
-    mr_dispatch *dispatch;
-    mr_user_entry **users_end; /* where the next message to a user is hung up */
-    uint32_t position;
-} context;
-
-static void fail(mr_stream *stream, mr_status status)
+static bool wants_reply(const mr_settling *at)
 {
-    if (stream->failure == MR_OK)
-        stream->failure = status;
-}
-
-static void credit(mr_stream *stream, const mr_id *account, mr_value amount)
-{
-    if (amount == 0)
-        return;
-    if (!stream->engine->accounts_on)
-        return;
-    if (stream->credits_count > 0) {
-        mr_credit *last = &stream->credits[stream->credits_count - 1];
-        if (mr_id_equal(&last->account, account)) {
-            last->amount += amount;
-            return;
-        }
-    }
-    if (MR_GROW(stream->credits, stream->credits_capacity, stream->credits_count) != MR_OK) {
-        fail(stream, MR_NO_MEMORY);
-        return;
-    }
-    stream->credits[stream->credits_count++] = (mr_credit){.account = *account, .amount = amount};
-}
-
-static void refund(context *at, uint64_t gas)
-{
-    at->stream->gas_refunded += gas;
-    credit(at->stream, at->dispatch->payer,
-           (mr_value)gas * at->stream->engine->schedule.value_per_gas);
-}
-
-/* The program of `id`, or NULL: a user. Programs come to be at admission only, so an id that is
- * none stays none for the rest of the block. */
-static mr_program *resolve(mr_stream *stream, const mr_id *id)
-{
-    mr_program *program = mr_index_find(&stream->engine->index, id);
-    if (program != NULL || mr_id_is_zero(id))
-        return program;
-    mr_id *stranger = &stream->strangers[mr_id_bucket(id) >> 40 & (MR_STRANGERS - 1)];
-    if (mr_id_equal(stranger, id))
-        return NULL;
-    mr_status status = mr_engine_find_program(stream->engine, id, &program);
-    if (status == MR_OK)
-        return program;
-    if (status == MR_NOT_FOUND)
-        *stranger = *id;
-    else
-        fail(stream, status);
-    return NULL;
-}
-
-/* A message about to leave the dispatch. */
-typedef struct outgoing {
-    mr_id id;
-    mr_id to;
-    mr_program *program; /* destination; NULL: a user */
-    mr_kind kind;
-    mr_value value;
-    uint64_t gas;
-    mr_span payload;
-    uint8_t code[4];
-    uint32_t nonce;
-    bool replyable; /* to a user, who may reply */
-} outgoing;
-
-static mr_span keep_in(mr_stream *stream, mr_arena *arena, mr_span bytes)
-{
-    if (bytes.size == 0)
-        return (mr_span){0};
-    uint8_t *copy = mr_arena_alloc(arena, bytes.size);
-    if (copy == NULL) {
-        fail(stream, MR_NO_MEMORY);
-        return (mr_span){0};
-    }
-    memcpy(copy, bytes.data, bytes.size);
-    return mr_span_of(copy, bytes.size);
-}
-
-static void emit_to_user(context *at, const outgoing *out)
-{
-    mr_stream *stream = at->stream;
-    mr_user_entry *entry = mr_arena_alloc(stream->block_arena, sizeof *entry);
-    if (entry == NULL) {
-        fail(stream, MR_NO_MEMORY);
-        return;
-    }
-    *entry = (mr_user_entry){
-        .to = out->to,
-        .value = out->value,
-        .payload = keep_in(stream, stream->block_arena, out->payload),
-        .nonce = out->nonce,
-        .is_reply = out->kind == MR_KIND_REPLY,
-        .replyable = out->replyable,
-    };
-    memcpy(entry->code, out->code, sizeof entry->code);
-    *at->users_end = entry;
-    at->users_end = &entry->next;
-    stream->users++;
-    stream->letters += out->replyable;
-    stream->value_left += out->value;
-    credit(stream, &out->to, out->value);
-}
-
-static void emit_to_program(context *at, const outgoing *out)
-{
-    mr_stream *stream = at->stream;
-    mr_dispatch *dispatch = mr_arena_alloc(stream->block_arena, sizeof *dispatch);
-    if (dispatch == NULL) {
-        fail(stream, MR_NO_MEMORY);
-        return;
-    }
-    *dispatch = (mr_dispatch){
-        .message =
-            {
-                .id = out->id,
-                .source = at->dispatch->program_id,
-                .value = out->value,
-                .gas_limit = out->gas,
-                .payload = keep_in(stream, stream->payloads, out->payload),
-                .kind = out->kind,
-            },
-        .program = out->program,
-        .sender = at->program,
-        .payer = at->dispatch->payer,
-    };
-    if (out->kind == MR_KIND_REPLY) {
-        dispatch->message.reply_to = &at->dispatch->message.id;
-        memcpy(dispatch->message.code, out->code, sizeof out->code);
-    }
-    const mr_item item = {.object = dispatch, .lane = &out->program->lane, .cost = out->gas};
-    mr_round_emit(at->round, stream->number, 0, at->position, &item, 1);
-}
-
-static void emit(context *at, const outgoing *out)
-{
-    at->dispatch->sent++;
-    if (out->program == NULL)
-        emit_to_user(at, out);
-    else
-        emit_to_program(at, out);
-}
-
-static bool wants_reply(mr_kind kind)
-{
+    const mr_kind kind = at->dispatch->message.kind;
     return kind == MR_KIND_INIT || kind == MR_KIND_HANDLE;
 }
 
-/* A reply to the dispatch's source. */
-static outgoing reply_of(context *at, const uint8_t code[4], mr_value value, mr_span payload)
+static uint64_t deposit_of(const mr_settling *at)
 {
-    outgoing out = {
+    return at->dispatch->extra != NULL ? at->dispatch->extra->deposit : 0;
+}
+
+static uint64_t system_gas_of(const mr_settling *at)
+{
+    return at->dispatch->extra != NULL ? at->dispatch->extra->context.system_gas : 0;
+}
+
+/* Gas that nobody takes along: a reply's is for the message it belongs to. */
+static void go_home(mr_settling *at, uint64_t gas)
+{
+    const mr_dispatch *dispatch = at->dispatch;
+    if (at->waiter != NULL && mr_id_equal(at->waiter->payer, dispatch->payer)) {
+        const uint64_t room = MR_GAS_MAX - (at->waiter->message.gas_limit - at->drawn);
+        at->home += gas < room ? gas : room;
+        gas -= gas < room ? gas : room;
+    }
+    if (dispatch->extra != NULL && dispatch->extra->sponsor != NULL) {
+        const uint64_t most = dispatch->extra->sponsored;
+        const uint64_t sponsored = gas < most ? gas : most;
+        mr_settle_refund(at->stream, dispatch->extra->sponsor, sponsored);
+        gas -= sponsored;
+    }
+    mr_settle_refund(at->stream, dispatch->payer, gas);
+}
+
+/* Takes `used` from the dispatch's own gas and what that lacks from the message it belongs to.
+ * Returns what is left of its own. */
+static uint64_t take_used(mr_settling *at, uint64_t used)
+{
+    const uint64_t own = at->dispatch->message.gas_limit;
+    if (used <= own)
+        return own - used;
+    at->drawn = used - own;
+    MR_ASSERT(at->drawn <= at->dispatch->gas_drawn);
+    return 0;
+}
+
+/* A reply to the dispatch's source. */
+static mr_outgoing reply_of(const mr_settling *at, const uint8_t code[4], mr_value value,
+                            mr_span payload)
+{
+    mr_outgoing out = {
         .to = *at->dispatch->message.source,
         .program = at->dispatch->sender,
         .kind = MR_KIND_REPLY,
@@ -216,141 +104,400 @@ static outgoing reply_of(context *at, const uint8_t code[4], mr_value value, mr_
     return out;
 }
 
-/* Everything undone: the value goes back with the error reply, and with it the gas that is left. */
-static void settle_failure(context *at, const uint8_t code[4], mr_span payload, uint64_t left)
+/* Gives a reply to a program its gas. */
+static void give(mr_settling *at, mr_outgoing *reply, uint64_t gas)
+{
+    reply->gas = gas < MR_GAS_MAX ? gas : MR_GAS_MAX;
+    if (gas > MR_GAS_MAX)
+        mr_settle_refund(at->stream, reply->payer != NULL ? reply->payer : at->dispatch->payer,
+                         gas - MR_GAS_MAX);
+}
+
+/* What a program that is no more owns goes to `heir`: at once to a user, by a message to a program.
+ */
+static void bequeath(mr_settling *at, const mr_id *heir)
+{
+    mr_program *program = at->program;
+    mr_outgoing out = {
+        .to = *heir,
+        .program = mr_settle_resolve(at->stream, heir, at->dispatch->generation),
+        .kind = MR_KIND_VALUE,
+        .value = program->balance,
+    };
+    program->balance = 0;
+    if (out.value == 0)
+        return;
+    if (out.program != NULL) {
+        mr_settle_send(at, &out);
+    } else {
+        at->stream->tally.value_left += out.value;
+        mr_settle_credit(at->stream, heir, out.value);
+    }
+}
+
+/* How a dispatch failed. */
+typedef struct failure {
+    mr_outcome outcome;
+    uint8_t code[4];     /* of the error reply */
+    bool signals;        /* the program is told, if it has reserved gas for that */
+    mr_span payload;     /* of the error reply */
+    uint64_t left;       /* of what it might burn, the system reservation not counted */
+    uint64_t system_gas; /* of the system reservation */
+} failure;
+
+static uint32_t signal_code(const failure *why)
+{
+    enum { REMOVED = 200 };
+    static const uint32_t codes[] = {
+        [MR_OUTCOME_PANIC] = 100, [MR_OUTCOME_OUT_OF_GAS] = 101,  [MR_OUTCOME_MEMORY] = 103,
+        [MR_OUTCOME_STACK] = 105, [MR_OUTCOME_REMOVED] = REMOVED,
+    };
+    enum { REASON_BACKEND = 2, BACKEND = 102, UNREACHABLE = 104 };
+    if (why->outcome == MR_OUTCOME_TRAP)
+        return why->code[2] == REASON_BACKEND ? BACKEND : UNREACHABLE;
+    return codes[why->outcome];
+}
+
+static bool sends_signal(const mr_settling *at, const failure *why)
 {
     const mr_message *message = &at->dispatch->message;
-    if (!wants_reply(message->kind)) {
-        /* A failed reply is answered by nobody: its value stays with the program. */
-        at->program->balance += message->value;
-        refund(at, left);
-        return;
-    }
-    outgoing out = reply_of(at, code, message->value, payload);
-    if (out.program == NULL)
-        refund(at, left);
+    if (!why->signals || why->system_gas == 0)
+        return false;
+    return message->kind == MR_KIND_HANDLE ||
+           (message->kind == MR_KIND_REPLY && message->code[0] == 0);
+}
+
+static void send_signal(mr_settling *at, const failure *why)
+{
+    const mr_outgoing out = {
+        .id = mr_id_of_signal(&at->dispatch->message.id),
+        .to = *at->dispatch->program_id,
+        .program = at->program,
+        .kind = MR_KIND_SIGNAL,
+        .gas = why->system_gas,
+        .signal = signal_code(why),
+    };
+    mr_settle_send(at, &out);
+}
+
+/* An init that failed leaves no program. */
+static void terminate(mr_settling *at)
+{
+    at->program->status = MR_PROGRAM_TERMINATED;
+    mr_settle_end(at);
+    bequeath(at, at->dispatch->message.source);
+}
+
+/* Everything undone: the value goes back with the error reply, and with it the gas that is left. */
+static void settle_failure(mr_settling *at, const failure *why)
+{
+    mr_dispatch *dispatch = at->dispatch;
+    const mr_value value = mr_dispatch_value(dispatch);
+    dispatch->outcome = (uint8_t)why->outcome;
+    dispatch->gas_burned = dispatch->gas_limit + system_gas_of(at) - why->left - why->system_gas;
+    uint64_t left = take_used(at, dispatch->gas_burned + why->system_gas - system_gas_of(at));
+    if (dispatch->message.kind == MR_KIND_INIT && at->program->status == MR_PROGRAM_UNINITIALIZED)
+        terminate(at);
+    if (sends_signal(at, why))
+        send_signal(at, why);
     else
-        out.gas = left;
-    emit(at, &out);
+        left += why->system_gas;
+    if (wants_reply(at)) {
+        mr_outgoing out = reply_of(at, why->code, value, why->payload);
+        if (out.program != NULL)
+            give(at, &out, left + deposit_of(at));
+        else
+            mr_settle_refund(at->stream, dispatch->payer, left + deposit_of(at));
+        mr_settle_send(at, &out);
+    } else {
+        /* A failed reply or signal is answered by nobody: its value stays with the program. */
+        at->program->balance += value;
+        go_home(at, left);
+    }
+    mr_settle_waiter_gas(at);
+    mr_settle_waiter_until(at);
 }
 
 /* What is left to share, and among how many. */
 typedef struct sharing {
     uint64_t share;
-    uint64_t rest;
+    uint64_t rest; /* or, when the message waits, what it keeps */
 } sharing;
 
-static sharing share(uint64_t left, uint64_t sharers)
+/* Divides what is `left` of the dispatch's own gas, the floors set aside for the sharers included.
+ * A reply may be left with less than these: then they come from the message it belongs to. */
+static sharing divide(mr_settling *at, uint64_t left, uint64_t sharers, uint64_t floors, bool waits)
 {
+    enum { KEPT_SHARE = 64 /* of the rest, one in this is kept by who waits */ };
     if (sharers == 0)
         return (sharing){.rest = left};
-    return (sharing){.share = left / sharers, .rest = left % sharers};
+    const uint64_t free_gas = left > floors ? left - floors : 0;
+    const uint64_t kept = waits ? free_gas / KEPT_SHARE : 0;
+    uint64_t pool = left - kept;
+    if (pool < floors) {
+        at->drawn += floors - pool;
+        pool = floors;
+    }
+    return (sharing){.share = pool / sharers, .rest = kept + pool % sharers};
 }
 
-/* Emits what a successful execution committed, and its reply. Returns nothing: all that is left
- * afterwards has been refunded. */
-static void settle_messages(context *at, mr_execution *execution)
+/* The program that the draft is for, or NULL: a user. What the dispatch creates it may send to. */
+static mr_program *destination_of(mr_settling *at, const mr_draft *draft, uint32_t drafts_count)
 {
-    const mr_dispatch *dispatch = at->dispatch;
-    const bool replies = wants_reply(dispatch->message.kind);
-    const bool reply_rides = replies && dispatch->sender != NULL;
-    const bool reply_shares =
-        reply_rides && execution->reply.committed && !execution->reply.has_gas;
-    uint64_t sharers = reply_shares ? 1 : 0;
-    mr_program **destinations =
-        mr_arena_alloc(execution->arena, execution->committed_count * sizeof(mr_program *));
-    if (destinations == NULL) {
-        fail(at->stream, MR_NO_MEMORY);
-        return;
+    for (uint32_t i = 0; at->created != NULL && i < drafts_count; i++) {
+        if (at->created[i] != NULL && mr_id_equal(&at->created[i]->id, &draft->to))
+            return at->created[i];
     }
-    for (uint32_t i = 0; i < execution->committed_count; i++) {
-        const mr_draft *draft = &execution->drafts[execution->committed[i]];
-        destinations[i] = resolve(at->stream, &draft->to);
-        if (destinations[i] != NULL && !draft->has_gas)
-            sharers++;
-    }
-    const sharing shared = share(execution->gas_left, sharers);
-    for (uint32_t i = 0; i < execution->committed_count; i++) {
-        const mr_draft *draft = &execution->drafts[execution->committed[i]];
-        outgoing out = {
-            .id = draft->id,
-            .to = draft->to,
-            .program = destinations[i],
-            .kind = MR_KIND_HANDLE,
-            .value = draft->value,
-            .gas = draft->has_gas ? draft->gas : shared.share,
-            .payload = mr_span_of(draft->payload, draft->payload_bytes),
-            .nonce = draft->nonce,
-        };
-        if (out.program == NULL && draft->has_gas) {
-            out.replyable = draft->gas > 0;
-            refund(at, draft->gas);
-        }
-        emit(at, &out);
-    }
-    if (!replies) {
-        refund(at, shared.rest);
-        return;
-    }
-    static const uint8_t automatic[4] = {0, 0, 0, 0}, manual[4] = {0, 1, 0, 0};
-    const mr_draft *draft = &execution->reply;
-    if (!draft->committed && !reply_rides) {
-        refund(at, shared.rest);
-        at->dispatch->sent++;
-        at->dispatch->automatic = true;
-        at->stream->users++;
-        return;
-    }
-    outgoing reply = reply_of(at, draft->committed ? manual : automatic, draft->value,
-                              mr_span_of(draft->payload, draft->payload_bytes));
-    const uint64_t explicit_gas = draft->committed && draft->has_gas ? draft->gas : 0;
-    if (reply_rides)
-        reply.gas = explicit_gas + shared.rest + (reply_shares ? shared.share : 0);
-    else
-        refund(at, explicit_gas + shared.rest);
-    if (!draft->committed)
-        reply.payload = (mr_span){0};
-    emit(at, &reply);
+    return mr_settle_resolve(at->stream, &draft->to, at->dispatch->generation);
 }
 
-/* What the exited program owned goes to its heir: at once to a user, by a message to a program. */
-static void settle_exit(context *at, const mr_execution *execution)
+/* Makes the program of a draft that creates one; NULL when there is no such code. */
+static mr_program *create(mr_settling *at, const mr_draft *draft)
+{
+    mr_stream *stream = at->stream;
+    mr_module *module;
+    mr_status status = mr_codes_find(stream->engine->codes, &draft->extra->code, &module);
+    if (status == MR_NOT_FOUND)
+        return NULL;
+    mr_program *program = NULL;
+    if (status == MR_OK)
+        status = MR_GROW(stream->created, stream->created_capacity, stream->created_count);
+    if (status == MR_OK)
+        status = mr_program_new(&draft->to, module, &program);
+    bool first;
+    if (status == MR_OK)
+        status = mr_program_touch(program, stream->block_arena, &first);
+    if (status != MR_OK) {
+        mr_program_free(program, stream->pool);
+        mr_settle_fail(stream, status);
+        return NULL;
+    }
+    program->undo->created = true;
+    program->made_in = stream->engine->executions;
+    program->made_for = at->dispatch->generation + 1;
+    stream->created[stream->created_count++] = program;
+    return program;
+}
+
+static void create_all(mr_settling *at, const mr_execution *execution)
+{
+    for (uint32_t i = 0; i < execution->committed_count; i++) {
+        const mr_draft *draft = &execution->drafts[execution->committed[i]];
+        if (draft->extra == NULL || !draft->extra->creates)
+            continue;
+        if (at->created == NULL) {
+            at->created =
+                mr_arena_alloc(execution->arena, execution->committed_count * sizeof *at->created);
+            if (at->created == NULL)
+                return mr_settle_fail(at->stream, MR_NO_MEMORY);
+            memset(at->created, 0, execution->committed_count * sizeof *at->created);
+        }
+        at->created[i] = create(at, draft);
+    }
+}
+
+/* There is no code for the program: its creator gets the answer that its init would have got. */
+static void send_not_created(mr_settling *at, const mr_draft *draft, uint64_t gas)
+{
+    static const uint8_t not_created[4] = {1, 2, 3, 0};
+    mr_stream *stream = at->stream;
+    mr_dispatch *reply = mr_arena_alloc(stream->block_arena, sizeof *reply);
+    mr_extra *extra = mr_arena_alloc(stream->block_arena, sizeof *extra);
+    mr_id *ids = mr_arena_alloc(stream->block_arena, 2 * sizeof *ids);
+    if (reply == NULL || extra == NULL || ids == NULL)
+        return mr_settle_fail(stream, MR_NO_MEMORY);
+    ids[0] = draft->to;
+    ids[1] = draft->id;
+    *reply = (mr_dispatch){
+        .message =
+            {
+                .id = mr_id_of_reply(&draft->id),
+                .source = &ids[0],
+                .reply_to = &ids[1],
+                .value = draft->value,
+                .gas_limit = gas + draft->extra->deposit,
+                .kind = MR_KIND_REPLY,
+            },
+        .program = at->program,
+        .from_program = false,
+        .payer = at->dispatch->payer,
+        .parent = at->dispatch,
+        .generation = at->dispatch->generation + 1,
+    };
+    memcpy(reply->message.code, not_created, sizeof not_created);
+    if (at->dispatch->outcome == MR_OUTCOME_WAITING) {
+        *extra = (mr_extra){.origin = &at->dispatch->message.id};
+        reply->extra = extra;
+        stream->tally.unsteady++;
+    }
+    at->dispatch->sent++;
+    mr_settle_emit(at, reply);
+}
+
+/* One committed draft leaves. */
+static void send_draft(mr_settling *at, const mr_draft *draft, mr_program *destination,
+                       uint64_t share)
+{
+    const mr_draft_extra *extra = draft->extra;
+    const bool creates = extra != NULL && extra->creates;
+    mr_outgoing out = {
+        .id = draft->id,
+        .to = draft->to,
+        .program = destination,
+        .kind = creates ? MR_KIND_INIT : MR_KIND_HANDLE,
+        .value = draft->value,
+        .gas = draft->has_gas || (destination == NULL && !creates) ? draft->gas : share,
+        .payload = mr_span_of(draft->payload, draft->payload_bytes),
+        .nonce = draft->nonce,
+    };
+    if (creates && destination == NULL)
+        return send_not_created(at, draft, out.gas);
+    if (extra != NULL) {
+        out.deposit = extra->deposit;
+        out.delay = extra->delay;
+        if (extra->is_reserved) {
+            mr_id *kept = mr_arena_alloc(at->stream->block_arena, sizeof *kept);
+            if (kept == NULL)
+                return mr_settle_fail(at->stream, MR_NO_MEMORY);
+            *kept = extra->payer;
+            out.payer = kept;
+        }
+    }
+    mr_settle_send(at, &out);
+}
+
+/* The reply of a dispatch that wants one; `rest` is the gas that nobody else has taken. */
+static void send_reply(mr_settling *at, const mr_draft *draft, bool shares, uint64_t share,
+                       uint64_t rest)
+{
+    static const uint8_t automatic[4] = {0, 0, 0, 0}, manual[4] = {0, 1, 0, 0};
+    mr_stream *stream = at->stream;
+    mr_dispatch *dispatch = at->dispatch;
+    const bool rides = dispatch->sender != NULL;
+    if (!draft->committed && !rides) {
+        mr_settle_refund(stream, dispatch->payer, rest + deposit_of(at));
+        dispatch->sent++;
+        dispatch->automatic = true;
+        stream->tally.users++;
+        return;
+    }
+    mr_outgoing reply = reply_of(at, draft->committed ? manual : automatic, draft->value,
+                                 draft->committed ? mr_span_of(draft->payload, draft->payload_bytes)
+                                                  : (mr_span){0});
+    const uint64_t explicit_gas = draft->committed && draft->has_gas ? draft->gas : 0;
+    const mr_draft_extra *extra = draft->committed ? draft->extra : NULL;
+    if (extra != NULL && extra->is_reserved && !mr_id_equal(&extra->payer, dispatch->payer)) {
+        mr_id *payer = mr_arena_alloc(stream->block_arena, sizeof *payer);
+        if (payer == NULL)
+            return mr_settle_fail(stream, MR_NO_MEMORY);
+        *payer = extra->payer;
+        reply.payer = payer;
+        mr_settle_refund(stream, dispatch->payer, rest);
+        if (rides && deposit_of(at) > 0) {
+            reply.sponsor = dispatch->payer;
+            reply.sponsored = deposit_of(at);
+        }
+        give(at, &reply, explicit_gas + (rides ? deposit_of(at) : 0));
+    } else if (rides) {
+        give(at, &reply, explicit_gas + rest + (shares ? share : 0) + deposit_of(at));
+    } else {
+        reply.gas = explicit_gas + rest;
+    }
+    mr_settle_send(at, &reply); /* to a user: its gas is refunded */
+}
+
+/* Where the drafts go, and who shares what is left. */
+typedef struct outbox {
+    mr_program **destinations;
+    uint64_t sharers;
+    uint64_t floors; /* set aside for sharers */
+    bool reply_shares;
+} outbox;
+
+static bool address(mr_settling *at, const mr_execution *execution, outbox *out)
+{
+    const mr_draft *reply = &execution->reply;
+    *out = (outbox){.reply_shares = wants_reply(at) && at->dispatch->sender != NULL &&
+                                    reply->committed && !reply->has_gas};
+    out->sharers = out->reply_shares;
+    out->destinations =
+        mr_arena_alloc(execution->arena, execution->committed_count * sizeof(mr_program *));
+    if (out->destinations == NULL) {
+        mr_settle_fail(at->stream, MR_NO_MEMORY);
+        return false;
+    }
+    create_all(at, execution);
+    for (uint32_t i = 0; i < execution->committed_count; i++) {
+        const mr_draft *draft = &execution->drafts[execution->committed[i]];
+        const bool creates = draft->extra != NULL && draft->extra->creates;
+        out->destinations[i] = creates ? (at->created != NULL ? at->created[i] : NULL)
+                                       : destination_of(at, draft, execution->committed_count);
+        if (draft->has_gas || (out->destinations[i] == NULL && !creates))
+            continue;
+        out->sharers++;
+        out->floors += draft->gas;
+    }
+    return true;
+}
+
+/* What went well: messages leave, others are woken, and the gas that is left goes on. */
+static void settle_messages(mr_settling *at, mr_execution *execution)
+{
+    mr_dispatch *dispatch = at->dispatch;
+    const bool waits = dispatch->outcome == MR_OUTCOME_WAITING;
+    outbox box;
+    if (!address(at, execution, &box))
+        return;
+    const uint64_t system_gas = system_gas_of(at) + execution->system_gas;
+    uint64_t used = execution->gas - execution->gas_left - box.floors;
+    if (waits)
+        used += execution->wait_reserve;
+    uint64_t left = take_used(at, used);
+    if (!waits)
+        left += system_gas;
+    const sharing shared = divide(at, left, box.sharers, box.floors, waits);
+    at->stream->tally.gas_rent += execution->rent;
+    if (!waits && !wants_reply(at))
+        go_home(at, shared.rest);
+    mr_settle_waiter_gas(at);
+    for (uint32_t i = 0; i < execution->committed_count; i++)
+        send_draft(at, &execution->drafts[execution->committed[i]], box.destinations[i],
+                   shared.share);
+    if (!waits && wants_reply(at))
+        send_reply(at, &execution->reply, box.reply_shares, shared.share, shared.rest);
+    mr_settle_reservations(at, execution);
+    mr_settle_wake(at, execution);
+    mr_settle_waiter_until(at);
+    if (waits)
+        mr_settle_wait(at, execution, execution->wait_reserve + shared.rest);
+}
+
+/* The program is no more: its heir gets what it owns, its messages their answers. */
+static void settle_exit(mr_settling *at, const mr_execution *execution)
 {
     mr_program *program = at->program;
     program->inheritor = malloc(sizeof *program->inheritor);
-    if (program->inheritor == NULL) {
-        fail(at->stream, MR_NO_MEMORY);
-        return;
-    }
+    if (program->inheritor == NULL)
+        return mr_settle_fail(at->stream, MR_NO_MEMORY);
     *program->inheritor = execution->inheritor;
     program->status = MR_PROGRAM_EXITED;
-    if (program->balance == 0)
-        return;
-    outgoing out = {
-        .to = execution->inheritor,
-        .program = resolve(at->stream, &execution->inheritor),
-        .kind = MR_KIND_VALUE,
-        .value = program->balance,
-    };
-    program->balance = 0;
-    if (out.program == NULL) {
-        at->stream->value_left += out.value;
-        credit(at->stream, &out.to, out.value);
-    } else {
-        emit_to_program(at, &out);
-    }
+    mr_settle_end(at);
+    mr_status status = mr_program_clear(program, at->stream->pool);
+    if (status != MR_OK)
+        return mr_settle_fail(at->stream, status);
+    bequeath(at, &execution->inheritor);
 }
 
-static void settle_success(context *at, mr_execution *execution)
+static void settle_success(mr_settling *at, mr_execution *execution)
 {
     mr_program *program = at->program;
     program->balance = execution->balance - execution->spent;
     if (execution->heap_changed) {
         mr_status status = mr_program_set_heap(program, &execution->heap_new);
         if (status != MR_OK)
-            fail(at->stream, status);
+            mr_settle_fail(at->stream, status);
     }
-    if (at->dispatch->message.kind == MR_KIND_INIT)
+    if (at->dispatch->message.kind == MR_KIND_INIT && execution->outcome != MR_OUTCOME_WAITING)
         program->status = MR_PROGRAM_ACTIVE;
     settle_messages(at, execution);
     if (execution->exited)
@@ -358,28 +505,25 @@ static void settle_success(context *at, mr_execution *execution)
 }
 
 /* Keeps the text of the receipt and what the program printed for the block's readers. */
-static void keep_notes(context *at, const mr_execution *execution)
+static void keep_notes(mr_settling *at, const mr_execution *execution)
 {
+    mr_stream *stream = at->stream;
     if (execution->text.size == 0 && execution->debug_first == NULL)
         return;
-    mr_notes *notes = mr_arena_alloc(at->stream->block_arena, sizeof *notes);
-    if (notes == NULL) {
-        fail(at->stream, MR_NO_MEMORY);
-        return;
-    }
-    *notes = (mr_notes){.text = keep_in(at->stream, at->stream->block_arena, execution->text)};
+    mr_notes *notes = mr_arena_alloc(stream->block_arena, sizeof *notes);
+    if (notes == NULL)
+        return mr_settle_fail(stream, MR_NO_MEMORY);
+    *notes = (mr_notes){.text = mr_settle_keep(stream, stream->block_arena, execution->text)};
     at->dispatch->notes = notes;
     mr_debug_text **link = &notes->debug;
     for (const mr_debug_text *line = execution->debug_first; line != NULL; line = line->next) {
-        mr_debug_text *copy = mr_arena_alloc(at->stream->block_arena, sizeof *copy);
-        if (copy == NULL) {
-            fail(at->stream, MR_NO_MEMORY);
-            return;
-        }
-        *copy = (mr_debug_text){.text = keep_in(at->stream, at->stream->block_arena, line->text)};
+        mr_debug_text *copy = mr_arena_alloc(stream->block_arena, sizeof *copy);
+        if (copy == NULL)
+            return mr_settle_fail(stream, MR_NO_MEMORY);
+        *copy = (mr_debug_text){.text = mr_settle_keep(stream, stream->block_arena, line->text)};
         *link = copy;
         link = &copy->next;
-        at->stream->debug_lines++;
+        stream->tally.debug_lines++;
     }
 }
 
@@ -432,92 +576,137 @@ static mr_status ensure_memory(mr_stream *stream, mr_program *program)
     return mr_program_load_memory(program, stream->engine->store, MR_TABLE_UNIT, stream->pool);
 }
 
+/* Gives the execution what the dispatch has. */
+static void prepare(mr_settling *at, mr_execution *execution)
+{
+    const mr_dispatch *dispatch = at->dispatch;
+    const mr_program *program = at->program;
+    execution->environment = &at->block->environment;
+    execution->message = &dispatch->message;
+    execution->program = dispatch->program_id;
+    execution->payer = dispatch->payer;
+    execution->context =
+        dispatch->extra != NULL && dispatch->extra->waited ? &dispatch->extra->context : NULL;
+    execution->gas = dispatch->gas_limit;
+    execution->balance = program->balance + mr_dispatch_value(dispatch);
+    execution->heap = &at->program->heap;
+    execution->reservations = program->reservations;
+    execution->reservations_count = program->reservations_count;
+}
+
 /* Runs the program. The machine's failures end up in the stream. */
-static void execute(context *at)
+static void execute(mr_settling *at)
 {
     mr_stream *stream = at->stream;
     mr_execution *execution = &stream->execution;
     mr_program *program = at->program;
-    const mr_message *message = &at->dispatch->message;
+    mr_dispatch *dispatch = at->dispatch;
     const uint64_t charge = entry_charge(&stream->engine->schedule, program);
-    if (charge > message->gas_limit) {
-        static const uint8_t out_of_gas[4] = {1, 0, 0, 0};
-        at->dispatch->outcome = MR_OUTCOME_OUT_OF_GAS;
-        at->dispatch->gas_burned = message->gas_limit;
-        if (message->kind == MR_KIND_INIT)
-            program->status = MR_PROGRAM_TERMINATED;
-        settle_failure(at, out_of_gas, (mr_span){0}, 0);
-        return;
+    if (charge > dispatch->gas_limit) {
+        return settle_failure(at, &(failure){.outcome = MR_OUTCOME_OUT_OF_GAS,
+                                             .code = {1, 0, 0, 0},
+                                             .signals = true,
+                                             .left = dispatch->gas_drawn,
+                                             .system_gas = system_gas_of(at)});
     }
     mr_status status = ensure_memory(stream, program);
-    if (status != MR_OK) {
-        fail(stream, status);
-        return;
-    }
-    execution->environment = &at->block->environment;
-    execution->message = message;
-    execution->program = at->dispatch->program_id;
-    execution->payer = at->dispatch->payer;
-    execution->context = NULL;
-    execution->gas = message->gas_limit;
-    execution->reservations = NULL;
-    execution->reservations_count = 0;
-    execution->balance = program->balance + message->value;
-    execution->heap = &program->heap;
-    status =
-        mr_execution_run(execution, stream->vm, &program->memory, entry_of(message->kind), charge);
-    if (status != MR_OK) {
-        fail(stream, status);
-        return;
-    }
-    at->dispatch->outcome = (uint8_t)execution->outcome;
-    at->dispatch->gas_burned = message->gas_limit - execution->gas_left;
+    if (status != MR_OK)
+        return mr_settle_fail(stream, status);
+    prepare(at, execution);
+    status = mr_execution_run(execution, stream->vm, &program->memory,
+                              entry_of(dispatch->message.kind), charge);
+    if (status != MR_OK)
+        return mr_settle_fail(stream, status);
     keep_notes(at, execution);
-    if (execution->outcome == MR_OUTCOME_OK || execution->outcome == MR_OUTCOME_EXITED) {
-        at->dispatch->gas_burned -= execution->explicit_gas;
-        settle_success(at, execution);
-    } else {
-        if (message->kind == MR_KIND_INIT)
-            program->status = MR_PROGRAM_TERMINATED;
-        mr_span payload = execution->outcome == MR_OUTCOME_PANIC ? execution->text : (mr_span){0};
-        settle_failure(at, execution->error, payload, execution->gas_left);
+    dispatch->outcome = (uint8_t)execution->outcome;
+    if (mr_execution_succeeded(execution)) {
+        dispatch->gas_burned = execution->gas - execution->gas_left - execution->set_aside -
+                               execution->explicit_gas - execution->system_gas -
+                               execution->reserved_gas - execution->rent;
+        return settle_success(at, execution);
     }
+    failure why = {
+        .outcome = execution->outcome,
+        .signals = true,
+        .payload = execution->outcome == MR_OUTCOME_PANIC ? execution->text : (mr_span){0},
+        .left = execution->gas_left,
+        .system_gas = system_gas_of(at) + execution->system_gas,
+    };
+    memcpy(why.code, execution->error, sizeof why.code);
+    settle_failure(at, &why);
 }
 
 /* A dispatch whose entry the program does not have succeeds without running. */
-static void skip(context *at)
+static void skip(mr_settling *at)
 {
-    const mr_message *message = &at->dispatch->message;
+    mr_dispatch *dispatch = at->dispatch;
     mr_execution *execution = &at->stream->execution;
-    execution->committed_count = 0;
-    execution->reply = (mr_draft){0};
-    execution->gas_left = message->gas_limit;
-    at->program->balance += message->value;
-    if (message->kind == MR_KIND_INIT)
+    mr_execution_skip(execution);
+    prepare(at, execution);
+    execution->gas_left = execution->gas;
+    at->program->balance += mr_dispatch_value(dispatch);
+    if (dispatch->message.kind == MR_KIND_INIT)
         at->program->status = MR_PROGRAM_ACTIVE;
     settle_messages(at, execution);
 }
 
-static void refuse(context *at, const uint8_t *code)
+/* The dispatch fails without running. */
+static void refuse(mr_settling *at, mr_outcome outcome, const uint8_t code[4])
 {
-    at->dispatch->outcome = MR_OUTCOME_UNAVAILABLE;
-    mr_span payload = {0};
-    if (at->program->status == MR_PROGRAM_EXITED)
-        payload = mr_id_span(at->program->inheritor);
-    settle_failure(at, code, payload, at->dispatch->message.gas_limit);
+    failure why = {
+        .outcome = outcome,
+        .signals = outcome == MR_OUTCOME_REMOVED,
+        .left = at->dispatch->gas_limit,
+        .system_gas = system_gas_of(at),
+    };
+    memcpy(why.code, code, sizeof why.code);
+    if (outcome == MR_OUTCOME_UNAVAILABLE && at->program->status == MR_PROGRAM_EXITED)
+        why.payload = mr_id_span(at->program->inheritor);
+    settle_failure(at, &why);
 }
 
-static void touch(mr_stream *stream, mr_program *program)
+mr_status mr_stream_touch(mr_stream *stream, mr_program *program)
 {
+    if (program->undo != NULL)
+        return MR_OK;
     bool first;
-    mr_status status = mr_program_touch(program, stream->block_arena, &first);
-    if (status == MR_OK && first) {
-        status = MR_GROW(stream->dirty, stream->dirty_capacity, stream->dirty_count);
-        if (status == MR_OK)
-            stream->dirty[stream->dirty_count++] = program;
+    MR_TRY(MR_GROW(stream->dirty, stream->dirty_capacity, stream->dirty_count));
+    MR_TRY(mr_program_touch(program, stream->block_arena, &first));
+    stream->dirty[stream->dirty_count++] = program;
+    return MR_OK;
+}
+
+static void begin_receipt(mr_dispatch *dispatch, const mr_program *program)
+{
+    dispatch->program_id = &program->undo->id;
+    dispatch->gas_burned = 0;
+    dispatch->gas_drawn = 0;
+    dispatch->users = NULL;
+    dispatch->notes = NULL;
+    dispatch->sent = 0;
+    dispatch->outcome = MR_OUTCOME_OK;
+    dispatch->automatic = false;
+}
+
+static void handle(mr_settling *at)
+{
+    static const uint8_t removed[4] = {1, 3, 0, 0};
+    mr_dispatch *dispatch = at->dispatch;
+    if (dispatch->extra != NULL) {
+        if (dispatch->extra->waited)
+            mr_waitlist_remove(at->program, &dispatch->message.id);
+        dispatch->gas_drawn = mr_settle_waiter(at);
     }
-    if (status != MR_OK)
-        fail(stream, status);
+    dispatch->gas_limit = dispatch->message.gas_limit + dispatch->gas_drawn;
+    const uint8_t *code = unavailable(at->program, dispatch->message.kind);
+    if (dispatch->extra != NULL && dispatch->extra->removed)
+        refuse(at, MR_OUTCOME_REMOVED, removed);
+    else if (code != NULL)
+        refuse(at, MR_OUTCOME_UNAVAILABLE, code);
+    else if (!mr_code_has_entry(at->program->module->code, entry_of(dispatch->message.kind)))
+        skip(at);
+    else
+        execute(at);
 }
 
 void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_program *program,
@@ -526,24 +715,17 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
     if (stream->failure != MR_OK)
         return;
     enum { SCRATCH_KEEP_BYTES = 1 << 20 };
-    const mr_message *message = &dispatch->message;
     mr_arena_reset(&stream->scratch_arena, SCRATCH_KEEP_BYTES);
-    touch(stream, program);
-    if (stream->failure != MR_OK)
-        return;
-    dispatch->program_id = &program->undo->id;
-    dispatch->gas_burned = 0;
-    dispatch->users = NULL;
-    dispatch->notes = NULL;
-    dispatch->sent = 0;
-    dispatch->outcome = MR_OUTCOME_OK;
-    dispatch->automatic = false;
-    if (message->kind == MR_KIND_VALUE) {
-        stream->values++;
-        program->balance += message->value;
+    mr_status status = mr_stream_touch(stream, program);
+    if (status != MR_OK)
+        return mr_settle_fail(stream, status);
+    begin_receipt(dispatch, program);
+    if (dispatch->message.kind == MR_KIND_VALUE) {
+        stream->tally.values++;
+        program->balance += dispatch->message.value;
         return;
     }
-    context at = {
+    mr_settling at = {
         .stream = stream,
         .block = block,
         .round = round,
@@ -553,15 +735,10 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
         .position = position,
     };
     stream->dispatches++;
-    const uint8_t *code = unavailable(program, message->kind);
-    if (code != NULL)
-        refuse(&at, code);
-    else if (!mr_code_has_entry(program->module->code, entry_of(message->kind)))
-        skip(&at);
-    else
-        execute(&at);
-    stream->gas_burned += dispatch->gas_burned;
-    stream->replies += message->kind == MR_KIND_REPLY;
-    stream->failures +=
-        dispatch->outcome != MR_OUTCOME_OK && dispatch->outcome != MR_OUTCOME_EXITED;
+    handle(&at);
+    stream->tally.gas_burned += dispatch->gas_burned;
+    stream->tally.replies += dispatch->message.kind == MR_KIND_REPLY;
+    stream->tally.failures += dispatch->outcome != MR_OUTCOME_OK &&
+                              dispatch->outcome != MR_OUTCOME_EXITED &&
+                              dispatch->outcome != MR_OUTCOME_WAITING;
 }

@@ -9,12 +9,6 @@
 #include "engine/codec.h"
 #include "engine/id.h"
 
-void mr_letter_key(const mr_letter *letter, uint8_t out[MR_LETTER_KEY_BYTES])
-{
-    memcpy(out, letter->user.bytes, 32);
-    memcpy(out + 32, letter->message.bytes, 32);
-}
-
 mr_hash mr_state_key(mr_table table, mr_span key)
 {
     uint8_t bytes[1 + 64];
@@ -43,9 +37,14 @@ static void write_counters(mr_writer *writer, const mr_counters *counters)
     mr_write_value(writer, counters->issued);
     mr_write_value(writer, counters->burned);
     mr_write_u64(writer, counters->queue_tail);
+    mr_write_u64(writer, counters->task_tail);
     mr_write_u64(writer, counters->programs_count);
     mr_write_u64(writer, counters->codes_count);
     mr_write_u64(writer, counters->accounts_count);
+    mr_write_u64(writer, counters->waiting_count);
+    mr_write_u64(writer, counters->letters_count);
+    mr_write_u64(writer, counters->tasks_count);
+    mr_write_u64(writer, counters->gas_held);
 }
 
 static mr_counters read_counters(mr_reader *reader)
@@ -54,9 +53,14 @@ static mr_counters read_counters(mr_reader *reader)
     counters.issued = mr_read_value(reader);
     counters.burned = mr_read_value(reader);
     counters.queue_tail = mr_read_u64(reader);
+    counters.task_tail = mr_read_u64(reader);
     counters.programs_count = mr_read_u64(reader);
     counters.codes_count = mr_read_u64(reader);
     counters.accounts_count = mr_read_u64(reader);
+    counters.waiting_count = mr_read_u64(reader);
+    counters.letters_count = mr_read_u64(reader);
+    counters.tasks_count = mr_read_u64(reader);
+    counters.gas_held = mr_read_u64(reader);
     return counters;
 }
 
@@ -333,19 +337,41 @@ static mr_status read_head(mr_engine *engine, mr_error *error)
     return check_height(engine, error);
 }
 
+/* A message that has waited and was woken is known to its program. */
+static mr_status restore_waited(mr_engine *engine, mr_queued *queued)
+{
+    mr_program *program = queued->dispatch.program;
+    mr_arena arena = {0};
+    const mr_wait_source from = {
+        .store = engine->store,
+        .arena = &arena,
+        .rent = engine->schedule.rent,
+        .height = (uint32_t)engine->height + 1,
+    };
+    mr_dispatch *there;
+    mr_status status = mr_waitlist_find(program, &from, &queued->dispatch.message.id, &there);
+    if (status == MR_OK && there != NULL)
+        status = MR_CORRUPT; /* it cannot wait, too, nor stand in the queue twice */
+    mr_arena_fini(&arena);
+    return status == MR_OK ? mr_waitlist_restore(program, queued) : status;
+}
+
 static mr_status load_dispatch(mr_engine *engine, mr_span key, mr_span value)
 {
     if (key.size != 8)
         return MR_CORRUPT;
     mr_queued *queued;
     mr_id destination;
-    bool from_program;
-    MR_TRY(mr_queued_decode(value, &queued, &destination, &from_program));
+    MR_TRY(mr_queued_decode(value, &queued, &destination));
     queued->sequence = mr_load_be64(key.data);
     mr_dispatch *dispatch = &queued->dispatch;
     mr_status status = mr_engine_find_program(engine, &destination, &dispatch->program);
-    if (status == MR_OK && from_program)
+    if (status == MR_OK && dispatch->from_program)
         status = mr_engine_find_program(engine, dispatch->message.source, &dispatch->sender);
+    if (status == MR_OK && dispatch->message.gas_limit > MR_GAS_MAX)
+        status = MR_CORRUPT;
+    if (status == MR_OK && dispatch->extra != NULL && dispatch->extra->waited)
+        status = restore_waited(engine, queued);
     if (status == MR_OK)
         status = MR_GROW(engine->queue, engine->queue_capacity, engine->queue_count);
     if (status != MR_OK) {

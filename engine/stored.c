@@ -9,13 +9,14 @@
 #include "engine/id.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
 
     /* Bits of a transaction's first byte. */
     KIND_MASK = 0x0f,
     KIND_UNKNOWN = 0x0f, /* refused, whatever it was */
     HAS_VALUE = 0x10,
     HAS_SALT = 0x20,
+    HAS_TIP = 0x40,
 };
 
 struct mr_stored_block {
@@ -34,14 +35,15 @@ struct mr_stored_block {
 static void write_transaction(mr_writer *writer, mr_dictionary *known,
                               const mr_transaction *transaction, const mr_id *to, mr_span payload)
 {
-    enum { BYTES_MAX = 1 + 2 * MR_DICTIONARY_ID_BYTES_MAX + 3 * MR_LEB_BYTES_MAX };
+    enum { BYTES_MAX = 1 + 2 * MR_DICTIONARY_ID_BYTES_MAX + 5 * MR_LEB_BYTES_MAX };
     /* Refused transactions are kept as they were, so that they are refused again. */
-    const bool known_kind = transaction->kind <= MR_TRANSACTION_TRANSFER;
+    const bool known_kind = transaction->kind <= MR_TRANSACTION_CLAIM;
     uint8_t *at = mr_writer_room(writer, BYTES_MAX);
     if (at == NULL)
         return;
     *at++ = (uint8_t)((known_kind ? (unsigned)transaction->kind : KIND_UNKNOWN) |
                       (transaction->value != 0 ? HAS_VALUE : 0u) |
+                      (transaction->tip != 0 ? HAS_TIP : 0u) |
                       (transaction->salt.size > 0 ? HAS_SALT : 0u));
     at = mr_dictionary_put(known, at, &transaction->from);
     at = mr_dictionary_put(known, at, to);
@@ -49,6 +51,10 @@ static void write_transaction(mr_writer *writer, mr_dictionary *known,
     if (transaction->value != 0) {
         at = mr_put_leb(at, (uint64_t)transaction->value);
         at = mr_put_leb(at, (uint64_t)(transaction->value >> 64));
+    }
+    if (transaction->tip != 0) {
+        at = mr_put_leb(at, (uint64_t)transaction->tip);
+        at = mr_put_leb(at, (uint64_t)(transaction->tip >> 64));
     }
     mr_writer_fill(writer, at);
     mr_write_span(writer, payload);
@@ -124,7 +130,7 @@ static mr_transaction read_transaction(mr_reader *reader, mr_dictionary_reader *
     mr_transaction transaction = {0};
     uint8_t head = mr_read_u8(reader);
     transaction.kind = (mr_transaction_kind)(head & KIND_MASK);
-    if ((head & KIND_MASK) > MR_TRANSACTION_TRANSFER && (head & KIND_MASK) != KIND_UNKNOWN) {
+    if ((head & KIND_MASK) > MR_TRANSACTION_CLAIM && (head & KIND_MASK) != KIND_UNKNOWN) {
         reader->failed = true;
         return transaction;
     }
@@ -134,6 +140,10 @@ static mr_transaction read_transaction(mr_reader *reader, mr_dictionary_reader *
     if ((head & HAS_VALUE) != 0) {
         transaction.value = mr_read_leb(reader);
         transaction.value |= (mr_value)mr_read_leb(reader) << 64;
+    }
+    if ((head & HAS_TIP) != 0) {
+        transaction.tip = mr_read_leb(reader);
+        transaction.tip |= (mr_value)mr_read_leb(reader) << 64;
     }
     transaction.payload = mr_read_span(reader);
     if ((head & HAS_SALT) != 0)
@@ -169,11 +179,14 @@ static void write_info(mr_writer *writer, const mr_block_info *info, const mr_bl
     mr_write_id(writer, &params->author);
     mr_write_id(writer, &params->random);
     mr_write_u64(writer, info->gas_burned);
+    mr_write_u64(writer, info->gas_rent);
     mr_write_u64(writer, info->rounds);
+    mr_write_u64(writer, info->tasks_count);
     mr_write_u64(writer, info->receipts_count);
     mr_write_u64(writer, info->replies_count);
     mr_write_u64(writer, info->failures_count);
     mr_write_u64(writer, info->user_messages_count);
+    mr_write_u64(writer, info->agenda_messages_count);
     mr_write_u64(writer, info->transactions_count);
     mr_write_u64(writer, info->transactions_accepted);
     mr_write_u64(writer, info->queue_count);
@@ -191,11 +204,14 @@ static void read_info(mr_reader *reader, mr_block_info *info, mr_block_params *p
     params->author = mr_read_id(reader);
     params->random = mr_read_id(reader);
     info->gas_burned = mr_read_u64(reader);
+    info->gas_rent = mr_read_u64(reader);
     info->rounds = mr_read_u64(reader);
+    info->tasks_count = mr_read_u64(reader);
     info->receipts_count = mr_read_u64(reader);
     info->replies_count = mr_read_u64(reader);
     info->failures_count = mr_read_u64(reader);
     info->user_messages_count = mr_read_u64(reader);
+    info->agenda_messages_count = mr_read_u64(reader);
     info->transactions_count = mr_read_u64(reader);
     info->transactions_accepted = mr_read_u64(reader);
     info->queue_count = mr_read_u64(reader);
@@ -311,8 +327,7 @@ static mr_status read_block(mr_engine *engine, uint64_t height, mr_stored_block 
         return MR_CORRUPT;
     MR_TRY(read_transactions(engine, height, block));
     MR_TRY(read_modules(engine, block));
-    return mr_receipts_read(engine, height, block->info.receipts_count,
-                            block->info.user_messages_count, &block->receipts);
+    return mr_receipts_read(engine, &block->info, &block->receipts);
 }
 
 mr_status mr_stored_root(mr_engine *engine, uint64_t height, mr_hash *out)

@@ -26,6 +26,7 @@ mr_user_message mr_user_message_of(const mr_user_place *place)
         message.to = entry->to;
         message.is_reply = entry->is_reply;
         message.value = entry->value;
+        message.until = entry->until;
         message.payload = entry->payload;
         memcpy(message.code, entry->code, sizeof message.code);
     }
@@ -42,7 +43,7 @@ mr_user_message mr_user_message_of(const mr_user_place *place)
  * in block.c. */
 static void fill_places(mr_block *block)
 {
-    size_t users = 0, lines = 0;
+    size_t users = 0, lines = 0; /* those of the agenda have no places */
     for (size_t r = 0; r < block->rounds_count; r++) {
         for (size_t i = 0; i < block->rounds[r].count; i++) {
             const mr_dispatch *dispatch = block->rounds[r].dispatches[i];
@@ -54,7 +55,8 @@ static void fill_places(mr_block *block)
                 block->debug_places[lines++] = (mr_debug_place){dispatch, line};
         }
     }
-    MR_ASSERT(users == block->info.user_messages_count && lines == block->debug_count);
+    MR_ASSERT(users + block->agenda_messages_count == block->info.user_messages_count);
+    MR_ASSERT(lines == block->debug_count);
 }
 
 /* Readers on several threads may be first at the same time. */
@@ -74,8 +76,12 @@ bool mr_block_user_message(const mr_block *block, uint64_t i, mr_user_message *o
 {
     if (i >= block->info.user_messages_count)
         return false;
+    if (i < block->agenda_messages_count) {
+        *out = block->agenda_messages[i];
+        return true;
+    }
     need_places(block);
-    *out = mr_user_message_of(&block->user_places[i]);
+    *out = mr_user_message_of(&block->user_places[i - block->agenda_messages_count]);
     return true;
 }
 

@@ -236,6 +236,29 @@ static void set_bytes(mr_image *image, mr_unit_pool *pool, mr_entry *entry, uint
     entry->bytes = bytes;
 }
 
+void mr_memory_clear(mr_memory *memory, mr_unit_pool *pool)
+{
+    mr_image *image = mr_image_of(memory);
+    mr_memory_drop_live(memory);
+    drop_changes(image, pool);
+    const mr_entry *end = mr_image_places_end(image);
+    for (mr_entry *entry = mr_image_table(image); entry < end; entry++) {
+        if (entry->unit == MR_NO_UNIT)
+            continue;
+        if (entry->next != MR_NOT_CHANGED) {
+            set_bytes(image, pool, entry, NULL);
+            continue;
+        }
+        entry->old = entry->bytes;
+        entry->bytes = NULL;
+        image->units_count--;
+        entry->next = image->changed_head;
+        image->changed_head = entry->unit;
+        image->changed_count++;
+    }
+    image->pages = mr_code_static_pages(image->code);
+}
+
 /* The image is a function of content: a version equal to the code's content goes, and a unit that
  * is again what it was before the block has not changed. False when it has not changed. */
 static bool normalise(mr_image *image, mr_unit_pool *pool, mr_entry *entry)

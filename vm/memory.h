@@ -83,6 +83,10 @@ const uint8_t *mr_memory_own_unit(const mr_memory *memory, uint32_t unit);
  * without (docs/PERFORMANCE.md). Threads: whoever may run the program. */
 void mr_memory_prefetch(const mr_memory *memory, uint32_t distance);
 
+/* mr_memory_clear makes the content that of the code's initial memory again, and the live bytes go.
+ * Part of the block in progress. */
+void mr_memory_clear(mr_memory *memory, mr_unit_pool *pool);
+
 /* mr_memory_drop_live gives the live bytes back. The image has everything. */
 void mr_memory_drop_live(mr_memory *memory);
 
