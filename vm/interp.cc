@@ -84,6 +84,7 @@ struct Instance : mr_tier_instance, OnHeap {
     Memory::Ptr marks;
     interp::DefinedFunc::Ptr entries[MR_ENTRIES_MAX];
     std::vector<Reset> resets;
+    std::vector<uint32_t> numbers;      /* of functions, by the index of their references */
     const mr_tier_call *call = nullptr; /* the call in progress */
     mr_tier_end stopped = MR_TIER_STOPPED;
 };
@@ -242,6 +243,16 @@ void find_resets(Instance *to, const interp::ModuleDesc &desc)
     }
 }
 
+void number_functions(Instance *to)
+{
+    const interp::RefVec &functions = to->instance->funcs();
+    for (size_t i = 0; i < functions.size(); i++) {
+        if (functions[i].index >= to->numbers.size())
+            to->numbers.resize(functions[i].index + 1);
+        to->numbers[functions[i].index] = static_cast<uint32_t>(i);
+    }
+}
+
 mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
 {
     wabt::Errors errors;
@@ -266,6 +277,7 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
         return fail(error, "cannot be instantiated");
     find_exports(to, desc);
     find_resets(to, desc);
+    number_functions(to);
     if (to->gas == nullptr || to->memory.empty() || to->marks.empty())
         return fail(error, "lacks its gas global, memory or marks");
     return MR_OK;
@@ -340,11 +352,11 @@ struct TrapKind {
 constexpr TrapKind kTrapKinds[] = {
     {"unreachable executed", MR_TIER_UNREACHABLE},
     {"out of bounds memory access", MR_TIER_OUT_OF_BOUNDS},
-    {"integer divide by zero", MR_TIER_INTEGER},
-    {"integer overflow", MR_TIER_INTEGER},
-    {"undefined table index", MR_TIER_INDIRECT},
-    {"uninitialized table element", MR_TIER_INDIRECT},
-    {"indirect call signature mismatch", MR_TIER_INDIRECT},
+    {"integer divide by zero", MR_TIER_DIVIDE_BY_ZERO},
+    {"integer overflow", MR_TIER_OVERFLOW},
+    {"undefined table index", MR_TIER_NO_ELEMENT},
+    {"uninitialized table element", MR_TIER_EMPTY_ELEMENT},
+    {"indirect call signature mismatch", MR_TIER_ELEMENT_TYPE},
 };
 
 /* Names the trap and frees it at once, so that no number of traps makes the store grow. */
@@ -372,6 +384,18 @@ void make_frames(Thread &thread)
         frames.reserve(frames.capacity() * 2 + 2 * kStep);
 }
 
+/* WABT leaves the frames of a trap where they are, that of a host function included. */
+void list_frames(Instance *in, mr_tier_end end, mr_tier_frames *out)
+{
+    const std::vector<interp::Frame> &frames = mr::frames_of(in->thread);
+    size_t left = frames.size();
+    if (left > 0 && (end == MR_TIER_BREAK_GAS || end == MR_TIER_BREAK_STACK))
+        left--; /* mr.break */
+    while (left > 0 && out->count < MR_BACKTRACE_FRAMES_MAX)
+        out->functions[out->count++] = in->numbers[frames[--left].func.index];
+    out->left_out = static_cast<uint32_t>(left);
+}
+
 mr_tier_end run(Instance *in, const interp::DefinedFunc &entry)
 {
     Trap::Ptr trap;
@@ -381,7 +405,12 @@ mr_tier_end run(Instance *in, const interp::DefinedFunc &entry)
         make_frames(in->thread);
         result = in->thread.Run(kStep, &trap);
     }
-    return result == RunResult::Return ? MR_TIER_RETURNED : trap_end(in, &trap);
+    if (result == RunResult::Return)
+        return MR_TIER_RETURNED;
+    mr_tier_end end = trap_end(in, &trap);
+    if (in->call->frames != nullptr)
+        list_frames(in, end, in->call->frames);
+    return end;
 }
 
 mr_tier_end call(mr_tier_instance *instance, const mr_tier_call *call)
@@ -466,9 +495,9 @@ struct CheckEntry {
 constexpr CheckEntry kCheckEntries[] = {
     {"store", MR_TIER_RETURNED},        {"unreachable", MR_TIER_UNREACHABLE},
     {"outside", MR_TIER_OUT_OF_BOUNDS}, {"outside_marks", MR_TIER_OUT_OF_BOUNDS},
-    {"divide", MR_TIER_INTEGER},        {"overflow", MR_TIER_INTEGER},
-    {"undefined", MR_TIER_INDIRECT},    {"uninitialized", MR_TIER_INDIRECT},
-    {"mismatch", MR_TIER_INDIRECT},     {"deep", MR_TIER_RETURNED},
+    {"divide", MR_TIER_DIVIDE_BY_ZERO}, {"overflow", MR_TIER_OVERFLOW},
+    {"undefined", MR_TIER_NO_ELEMENT},  {"uninitialized", MR_TIER_EMPTY_ELEMENT},
+    {"mismatch", MR_TIER_ELEMENT_TYPE}, {"deep", MR_TIER_RETURNED},
 };
 constexpr uint32_t kCheckCount = sizeof kCheckEntries / sizeof *kCheckEntries;
 
@@ -517,8 +546,12 @@ const char *check_calls(mr_tier_instance *instance)
             std::vector<uint8_t> bytes(MR_PAGE_BYTES);
             std::vector<uint8_t> marks(MR_PAGE_UNITS);
             int calls = 0;
-            mr_tier_call what{nullptr, &calls, functions, {bytes.data(), marks.data(), 1},
-                              entry,   1000};
+            mr_tier_call what{};
+            what.context = &calls;
+            what.functions = functions;
+            what.memory = {bytes.data(), marks.data(), 1};
+            what.entry = entry;
+            what.gas = 1000;
             if (call(instance, &what) != kCheckEntries[entry].end)
                 return kCheckEntries[entry].name;
             if (entry == 0 &&

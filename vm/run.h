@@ -41,6 +41,8 @@ struct mr_run {
     uint8_t *marks;      /* MR_UNITS_MAX bytes, all zero between runs */
     mr_touched *touched; /* room for MR_UNITS_MAX; filled when the run ends */
     mr_run *next_idle;
+    bool has_backtrace;
+    mr_backtrace backtrace; /* when has_backtrace */
 };
 
 enum { MR_READY_BUCKETS = 1024 };
@@ -59,6 +61,7 @@ struct mr_vm_worker {
     mr_run *idle_runs;
     uint32_t runs_open;
     bool timing;
+    bool keeps_backtraces;
     mr_vm_counters counters;
     uint64_t ready_bytes;
     mr_ready *newest; /* idle instances by last use */

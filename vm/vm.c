@@ -106,6 +106,11 @@ void mr_vm_worker_set_timing(mr_vm_worker *worker, bool on)
     worker->timing = on;
 }
 
+void mr_vm_worker_set_backtrace(mr_vm_worker *worker, bool on)
+{
+    worker->keeps_backtraces = on;
+}
+
 /* ---- Instances kept ready ---- */
 
 static mr_ready **bucket_of(mr_vm_worker *worker, const mr_code *code)

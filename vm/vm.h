@@ -13,6 +13,7 @@
 #ifndef MR_VM_VM_H
 #define MR_VM_VM_H
 
+#include "vm/backtrace.h"
 #include "vm/memory.h"
 
 #ifdef __cplusplus
@@ -78,6 +79,11 @@ mr_status mr_run_begin(mr_vm_worker *worker, mr_memory *memory, mr_run **out, mr
 mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *context,
                           uint64_t *gas_left);
 
+/* mr_run_backtrace returns where and why the call of this run ended, borrowed until the run ends:
+ * NULL when the entry returned with gas to spare, or the worker keeps no backtraces. A host
+ * function may have ended the call for a good reason: that is its owner's to know. */
+const mr_backtrace *mr_run_backtrace(const mr_run *run);
+
 /* mr_run_commit makes what the run wrote the image's new content.
  * Errors: MR_NO_MEMORY; the run was rolled back instead. */
 mr_status mr_run_commit(mr_run *run);
@@ -108,6 +114,12 @@ void mr_run_trim(mr_run *run, uint32_t pages);
 
 /* mr_run_clear makes whole pages zero again (marked, undone by a rollback). */
 void mr_run_clear(mr_run *run, uint32_t first_page, uint32_t pages);
+
+/* ---- For authors of programs ---- */
+
+/* mr_vm_worker_set_backtrace says whether calls from now on that fail keep a backtrace; off at
+ * first. No result depends on it. */
+void mr_vm_worker_set_backtrace(mr_vm_worker *worker, bool on);
 
 /* ---- Counters of one worker, for reports ---- */
 typedef struct mr_vm_counters {
