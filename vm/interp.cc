@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "vm/interp_bind.h"
 #include "vm/memory_heap.h"
+#include "vm/watch.h"
 
 #include "wabt/binary-reader.h"
 #include "wabt/binary-writer.h"
@@ -104,6 +105,7 @@ struct HostCall {
     uint32_t function;
     uint8_t wide;   /* bit i: parameter i is an i64 */
     uint8_t result; /* 0 none, 1 i32, 2 i64 */
+    uint8_t number; /* of the function in the module */
 
     Result operator()(Thread &, const Values &params, Values &results, Trap::Ptr *) const
     {
@@ -114,7 +116,11 @@ struct HostCall {
         const mr_tier_call *call = instance->call;
         if (*instance->gas < 0)
             return stop(MR_TIER_STOPPED);
+        if (call->watch != nullptr)
+            mr_watch_enter(call->watch, number);
         mr_host_action action = call->functions[function](call->context, call->run, args, &value);
+        if (call->watch != nullptr)
+            mr_watch_leave(call->watch);
         if (action == MR_HOST_STOP || *instance->gas < 0)
             return stop(MR_TIER_STOPPED);
         if (result == 1)
@@ -133,6 +139,7 @@ struct HostCall {
 };
 static_assert(sizeof(HostCall) <= 16 && std::is_trivially_copyable<HostCall>::value,
               "must fit into std::function without an allocation");
+static_assert(MR_IMPORTS_MAX <= UINT8_MAX, "a number takes a byte");
 
 struct Break {
     Instance *instance;
@@ -162,13 +169,14 @@ bool host_call_of(const FuncType &type, HostCall *out)
     return true;
 }
 
-Extern::Ptr import_function(Instance *to, const interp::ImportType &import)
+/* `number` counts imported functions. */
+Extern::Ptr import_function(Instance *to, const interp::ImportType &import, size_t number)
 {
     const FuncType &type = *wabt::cast<FuncType>(import.type.get());
     if (import.module == MR_CODE_MARKS_MODULE && import.name == MR_CODE_BREAK_NAME)
         return HostFunc::New(to->store, type, Break{to});
     const mr_module_rules *rules = to->worker->rules;
-    HostCall host{to, 0, 0, 0};
+    HostCall host{to, 0, 0, 0, static_cast<uint8_t>(number)};
     if (import.module != rules->import_module || !host_call_of(type, &host))
         return {};
     for (; host.function < rules->imports_count; host.function++)
@@ -195,11 +203,11 @@ Extern::Ptr import_memory(Instance *to, const interp::ImportType &import)
     return memory;
 }
 
-Extern::Ptr import_one(Instance *to, const interp::ImportType &import)
+Extern::Ptr import_one(Instance *to, const interp::ImportType &import, size_t *functions)
 {
     switch (import.type->kind) {
     case wabt::ExternalKind::Func:
-        return import_function(to, import);
+        return import_function(to, import, (*functions)++);
     case wabt::ExternalKind::Memory:
         return import_memory(to, import);
     default:
@@ -265,8 +273,9 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
     desc.starts.clear();
     interp::Module::Ptr module = interp::Module::New(to->store, desc);
     interp::RefVec imports;
+    size_t functions = 0;
     for (const interp::ImportType &import : module->import_types()) {
-        Extern::Ptr found = import_one(to, import);
+        Extern::Ptr found = import_one(to, import, &functions);
         if (found.empty())
             return fail(error, "imports something that is not there");
         imports.push_back(found.ref());
@@ -396,15 +405,43 @@ void list_frames(Instance *in, mr_tier_end end, mr_tier_frames *out)
     out->left_out = static_cast<uint32_t>(left);
 }
 
+RunResult run_on(Instance *in, Trap::Ptr *trap)
+{
+    RunResult result = RunResult::Ok;
+    while (result == RunResult::Ok) {
+        make_frames(in->thread);
+        result = in->thread.Run(kStep, trap);
+    }
+    return result;
+}
+
+/* No instruction changes the number of frames by more than one, but for host functions, whose frame
+ * is gone again after it, and which say themselves when they begin and end. */
+RunResult run_watched(Instance *in, Trap::Ptr *trap)
+{
+    const std::vector<interp::Frame> &frames = mr::frames_of(in->thread);
+    mr_watch *watch = in->call->watch;
+    size_t depth = 0;
+    RunResult result = RunResult::Ok;
+    while (result == RunResult::Ok) {
+        if (frames.size() > depth)
+            mr_watch_enter(watch, in->numbers[frames.back().func.index]);
+        else if (frames.size() < depth)
+            mr_watch_leave(watch);
+        depth = frames.size();
+        make_frames(in->thread);
+        result = mr::step(in->thread, trap);
+    }
+    return result;
+}
+
 mr_tier_end run(Instance *in, const interp::DefinedFunc &entry)
 {
     Trap::Ptr trap;
     make_frames(in->thread);
     RunResult result = mr::push_call(in->thread, entry, &trap);
-    while (result == RunResult::Ok) {
-        make_frames(in->thread);
-        result = in->thread.Run(kStep, &trap);
-    }
+    if (result == RunResult::Ok)
+        result = in->call->watch != nullptr ? run_watched(in, &trap) : run_on(in, &trap);
     if (result == RunResult::Return)
         return MR_TIER_RETURNED;
     mr_tier_end end = trap_end(in, &trap);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "vm/mark.h"
 #include "vm/memory_heap.h"
+#include "vm/watch.h"
 
 /* A run that touched more gives the memory of its list back. */
 enum { TOUCHED_KEEP = 1 << 16 };
@@ -175,6 +176,7 @@ mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *conte
     run->called = true;
     run->calling = true;
     run->gas_aside = gas > INT64_MAX ? gas - INT64_MAX : 0;
+    run->set_aside = 0;
     mr_tier_frames frames;
     frames.count = frames.left_out = 0;
     mr_tier_call call = {.run = run,
@@ -184,12 +186,18 @@ mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *conte
                          .entry = entry,
                          .gas = (int64_t)(gas - run->gas_aside),
                          .frames = worker->keeps_backtraces ? &frames : NULL};
+    mr_watch watch;
+    if (worker->profile != NULL &&
+        mr_watch_begin(&watch, worker->profile, run, run->image->code, gas))
+        call.watch = &watch;
     uint64_t start = worker->timing ? mr_clock_ns() : 0;
     mr_tier_end end = worker->vm->tier->call(run->ready->instance, &call);
     if (worker->timing)
         worker->counters.call_ns += mr_clock_ns() - start;
     worker->counters.calls++;
     run->calling = false;
+    if (call.watch != NULL)
+        mr_watch_end(&watch);
     mr_vm_outcome outcome = judge(run, end, gas_left);
     if (call.frames != NULL)
         keep_backtrace(run, end, outcome, entry, &frames);
@@ -388,6 +396,14 @@ bool mr_run_charge(mr_run *run, uint64_t amount)
     *gas = -1;
     run->gas_aside = 0;
     return false;
+}
+
+bool mr_run_set_aside(mr_run *run, uint64_t amount)
+{
+    if (!mr_run_charge(run, amount))
+        return false;
+    run->set_aside += amount;
+    return true;
 }
 
 static bool inside(const mr_run *run, uint32_t address, uint32_t size)

@@ -57,6 +57,7 @@ typedef struct mr_tier_call {
     uint32_t entry;
     int64_t gas;
     mr_tier_frames *frames; /* NULL, or empty and filled unless the call returns */
+    struct mr_watch *watch; /* NULL, or told of every function that begins and ends: vm/watch.h */
 } mr_tier_call;
 
 typedef struct mr_tier_ops {

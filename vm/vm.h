@@ -15,6 +15,7 @@
 
 #include "vm/backtrace.h"
 #include "vm/memory.h"
+#include "vm/profile.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -95,6 +96,10 @@ void mr_run_rollback(mr_run *run);
 uint64_t mr_run_gas(const mr_run *run);
 bool mr_run_charge(mr_run *run, uint64_t amount);
 
+/* mr_run_set_aside is mr_run_charge for gas that leaves the call without being burned: given away
+ * or kept for later. Only a profile tells the two apart. */
+bool mr_run_set_aside(mr_run *run, uint64_t amount);
+
 /* mr_run_bytes borrows memory for reading, NULL when not all of it is inside. It moves when memory
  * grows. size 0 is inside when address is not beyond the end. */
 const uint8_t *mr_run_bytes(const mr_run *run, uint32_t address, uint32_t size);
@@ -120,6 +125,11 @@ void mr_run_clear(mr_run *run, uint32_t first_page, uint32_t pages);
 /* mr_vm_worker_set_backtrace says whether calls from now on that fail keep a backtrace; off at
  * first. No result depends on it. */
 void mr_vm_worker_set_backtrace(mr_vm_worker *worker, bool on);
+
+/* mr_vm_worker_set_profile has calls from now on watched and added to `profile`, which nobody else
+ * uses meanwhile; NULL ends it. Slow, but no result depends on it (vm/profile.h). Not within a
+ * call. */
+void mr_vm_worker_set_profile(mr_vm_worker *worker, mr_profile *profile);
 
 /* ---- Counters of one worker, for reports ---- */
 typedef struct mr_vm_counters {

@@ -129,30 +129,28 @@ static void what_does_not_fit_is_cut(void **state)
     }
 }
 
-/* Each pair of types names the one before twice: 2^50 of the first. And the same that writes
- * nothing. */
+/* Each pair of types names the one before twice: 2^50 of the first. */
 static void names_that_unfold_without_end_are_ended(void **state)
 {
     (void)state;
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    for (int with_text = 0; with_text < 2; with_text++) {
-        char name[2000] = "_RINvC1c1f";
-        size_t at = strlen(name), before = 0;
-        for (int i = 0; i < 50; i++) {
-            size_t offset = at - 2;
-            char back[8];
-            if (before < 63)
-                snprintf(back, sizeof back, "B%c_", digits[before - 1]);
-            else
-                snprintf(back, sizeof back, "B%c%c_", digits[(before - 1) / 62],
-                         digits[(before - 1) % 62]);
-            at += (size_t)snprintf(name + at, sizeof name - at, i == 0 ? "T%sE" : "T%s%sE",
-                                   i == 0 ? (with_text ? "hh" : "") : back, back);
-            before = offset;
-        }
-        strcpy(name + at, "E");
-        (void)text_of(name);
+    char name[2000] = "_RINvC1c1fThhE";
+    size_t at = strlen(name), before = 8;
+    for (int i = 0; i < 50; i++) {
+        size_t offset = at - 2;
+        char back[8];
+        if (before <= 62)
+            snprintf(back, sizeof back, "B%c_", digits[before - 1]);
+        else
+            snprintf(back, sizeof back, "B%c%c_", digits[(before - 1) / 62],
+                     digits[(before - 1) % 62]);
+        at += (size_t)snprintf(name + at, sizeof name - at, "T%s%sE", back, back);
+        before = offset;
     }
+    strcpy(name + at, "E");
+    const char *text = text_of(name);
+    assert_int_equal(strlen(text), 511);
+    assert_memory_equal(text, "c::f::<(u8, u8), ((u8, u8), (u8, u8)), (((u8, u8), (u8, u8)), ", 60);
     char deep[4000] = "_RINvC1c1f";
     memset(deep + strlen(deep), 'R', 3000);
     strcat(deep, "hE");
