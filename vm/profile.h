@@ -57,7 +57,8 @@ bool mr_profile_is_complete(const mr_profile *profile);
  * workers. Borrowed until the profile is changed or listed again. */
 const mr_profile_code *mr_profile_list(mr_profile *profile, size_t *count);
 
-/* Paths beyond these are put together as "[deeper]" below the last function there is room for. */
+/* Paths beyond these are put together as "[deeper]" below the last function there is room for: no
+ * gas is lost, but which paths have room may then depend on how calls were dealt to workers. */
 enum { MR_PROFILE_PATHS_MAX = 1 << 16 /* of one code */, MR_PROFILE_DEPTH_MAX = 128 };
 
 /* Given one line, without its end; it is gone when the function returns. */
