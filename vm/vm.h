@@ -81,7 +81,7 @@ mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *conte
                           uint64_t *gas_left);
 
 /* mr_run_backtrace returns where and why the call of this run ended, borrowed until the run ends:
- * NULL when the entry returned with gas to spare, or the worker keeps no backtraces. A host
+ * NULL after MR_VM_DONE and MR_VM_NO_MEMORY, and when the worker keeps no backtraces. A host
  * function may have ended the call for a good reason: that is its owner's to know. */
 const mr_backtrace *mr_run_backtrace(const mr_run *run);
 
