@@ -91,7 +91,7 @@ static uint32_t commit(mr_execution *execution, mr_run *run, const reply_terms *
     reply->gas = terms->gas;
     reply->has_gas = terms->has_gas || reservation != NULL;
     reply->committed = true;
-    (void)mr_run_charge(run, terms->gas);
+    (void)mr_run_set_aside(run, terms->gas);
     execution->explicit_gas += terms->gas;
     execution->spent += terms->value;
     if (reservation != NULL)

@@ -89,7 +89,7 @@ static uint32_t reserve(mr_execution *execution, mr_run *run, uint64_t amount, u
         .finish = finish,
         .made = true,
     };
-    (void)mr_run_charge(run, amount + rent);
+    (void)mr_run_set_aside(run, amount + rent);
     execution->reserved_gas += amount + rent;
     return MR_ABI_OK;
 }
@@ -173,7 +173,7 @@ MR_ABI_FUNCTION(gr_system_reserve_gas)
     } else if (amount > mr_run_gas(run)) {
         code = MR_ABI_NOT_ENOUGH_GAS;
     } else {
-        (void)mr_run_charge(run, amount);
+        (void)mr_run_set_aside(run, amount);
         execution->system_gas += amount;
     }
     return mr_abi_answer(execution, run, args[1], code, NULL, 0);
@@ -204,7 +204,7 @@ static uint32_t deposit(mr_execution *execution, mr_run *run, const uint8_t *id,
         return MR_ABI_DUPLICATE_DEPOSIT;
     extra->has_deposit = true;
     extra->deposit = gas;
-    (void)mr_run_charge(run, gas);
+    (void)mr_run_set_aside(run, gas);
     execution->explicit_gas += gas;
     return MR_ABI_OK;
 }

@@ -155,7 +155,7 @@ bool mr_abi_commit_draft(mr_execution *execution, mr_run *run, mr_draft *draft, 
         draft->extra->delay = delay;
     draft->gas = gas;
     draft->committed = true;
-    (void)mr_run_charge(run, gas + rent);
+    (void)mr_run_set_aside(run, gas + rent);
     *(draft->has_gas ? &execution->explicit_gas : &execution->set_aside) += gas;
     execution->rent += rent;
     execution->spent += draft->value;

@@ -100,7 +100,7 @@ static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *messag
     mr_waking *waking = &execution->wakings[execution->wakings_count++];
     *waking = (mr_waking){.delay = delay};
     memcpy(waking->message.bytes, message, sizeof(mr_id));
-    (void)mr_run_charge(run, rent);
+    (void)mr_run_set_aside(run, rent);
     execution->rent += rent;
     return MR_ABI_OK;
 }

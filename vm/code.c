@@ -3,10 +3,12 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "vm/code_wabt.h"
+#include "vm/demangle.h"
 #include "vm/rewrite.h"
 
 struct mr_code {
@@ -17,6 +19,10 @@ struct mr_code {
     uint32_t instructions;
     uint32_t units_count;
     uint32_t names_count;
+    uint32_t functions_count; /* imports counted */
+    uint32_t imports_count;
+    const char **import_names; /* static texts of the rules */
+    uint32_t entry_functions[MR_ENTRIES_MAX];
     mr_buffer rewritten;
     uint32_t *units;       /* ascending */
     uint8_t *unit_bytes;   /* MR_UNIT_BYTES for each */
@@ -160,13 +166,34 @@ static mr_status make_names(mr_code *code, const mr_module *module)
     return MR_OK;
 }
 
+/* The module passed the check: each import is in the rules. */
+static mr_status find_imports(mr_code *code, const mr_module *module, const mr_module_rules *rules)
+{
+    code->imports_count = module->imports_count;
+    code->functions_count = module->imports_count + module->functions_count;
+    if (code->imports_count == 0)
+        return MR_OK;
+    code->import_names = calloc(code->imports_count, sizeof *code->import_names);
+    if (code->import_names == NULL)
+        return MR_NO_MEMORY;
+    for (uint32_t i = 0; i < code->imports_count; i++) {
+        for (uint32_t k = 0; k < rules->imports_count; k++) {
+            if (mr_span_equal(module->imports[i].name, mr_span_text(rules->imports[k].name)))
+                code->import_names[i] = rules->imports[k].name;
+        }
+    }
+    return MR_OK;
+}
+
 static void find_entries(mr_code *code, const mr_module *module, const mr_module_rules *rules)
 {
     for (uint32_t i = 0; i < module->exports_count; i++) {
         for (uint32_t k = 0; k < rules->entries_count; k++) {
-            if (module->exports[i].kind == MR_EXTERN_FUNCTION &&
-                mr_span_equal(module->exports[i].name, mr_span_text(rules->entries[k])))
-                code->entries |= (uint32_t)1 << k;
+            if (module->exports[i].kind != MR_EXTERN_FUNCTION ||
+                !mr_span_equal(module->exports[i].name, mr_span_text(rules->entries[k])))
+                continue;
+            code->entries |= (uint32_t)1 << k;
+            code->entry_functions[k] = module->exports[i].index;
         }
     }
 }
@@ -208,7 +235,8 @@ static mr_status build(mr_code *code, mr_module *module, const mr_module_rules *
     code->static_pages = module->memory_pages;
     code->stack_end = mr_module_stack_end(module, rules);
     find_entries(code, module, rules);
-    if (make_units(code, module) != MR_OK || make_names(code, module) != MR_OK)
+    if (make_units(code, module) != MR_OK || make_names(code, module) != MR_OK ||
+        find_imports(code, module, rules) != MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a module");
     MR_TRY(mr_rewrite(module, rules, prices, &code->rewritten, &code->instructions, error));
     if (code->rewritten.size > (uint64_t)MR_CODE_GROWTH_MAX * rules->code_bytes_max)
@@ -261,6 +289,7 @@ void mr_code_put(mr_code *code)
     free(code->unit_bytes);
     free(code->name_starts);
     free(code->name_texts);
+    free(code->import_names);
     free(code);
 }
 
@@ -293,7 +322,8 @@ size_t mr_code_bytes(const mr_code *code)
 {
     return sizeof *code + code->rewritten.capacity +
            (size_t)code->units_count * (MR_UNIT_BYTES + sizeof *code->units) +
-           code->names_count * sizeof *code->name_starts + code->name_bytes;
+           code->names_count * sizeof *code->name_starts + code->name_bytes +
+           code->imports_count * sizeof *code->import_names;
 }
 
 const uint8_t *mr_code_base_unit(const mr_code *code, uint32_t unit)
@@ -314,4 +344,40 @@ const char *mr_code_function_name(const mr_code *code, uint32_t index)
     if (index >= code->names_count || code->name_starts[index] == 0)
         return NULL;
     return code->name_texts + code->name_starts[index];
+}
+
+uint32_t mr_code_functions_count(const mr_code *code)
+{
+    return code->functions_count;
+}
+
+const char *mr_code_import_name(const mr_code *code, uint32_t index)
+{
+    return index < code->imports_count ? code->import_names[index] : NULL;
+}
+
+uint32_t mr_code_entry_function(const mr_code *code, uint32_t entry)
+{
+    MR_ASSERT(mr_code_has_entry(code, entry));
+    return code->entry_functions[entry];
+}
+
+/* The rewriting puts mr.break behind the imports of functions. */
+uint32_t mr_code_uploaded(const mr_code *code, uint32_t rewritten)
+{
+    MR_ASSERT(rewritten != code->imports_count && rewritten <= code->functions_count);
+    return rewritten - (rewritten > code->imports_count);
+}
+
+const char *mr_code_function_text(const mr_code *code, uint32_t index,
+                                  char out[MR_FUNCTION_TEXT_BYTES])
+{
+    const char *name = mr_code_function_name(code, index);
+    if (index < code->imports_count)
+        (void)snprintf(out, MR_FUNCTION_TEXT_BYTES, "%s", code->import_names[index]);
+    else if (name != NULL)
+        (void)mr_demangle(name, out, MR_FUNCTION_TEXT_BYTES);
+    else
+        (void)snprintf(out, MR_FUNCTION_TEXT_BYTES, "function %" PRIu32, index);
+    return out;
 }

@@ -123,6 +123,26 @@ const uint32_t *mr_code_base_units(const mr_code *code, uint32_t *count);
  * name section, or NULL. */
 const char *mr_code_function_name(const mr_code *code, uint32_t index);
 
+/* mr_code_functions_count returns how many functions the uploaded module has, imports counted;
+ * numbers of functions are below it. mr_code_import_name returns the name by which function `index`
+ * is imported, NULL when it is the module's own. */
+uint32_t mr_code_functions_count(const mr_code *code);
+const char *mr_code_import_name(const mr_code *code, uint32_t index);
+
+/* mr_code_entry_function returns the function exported as `entry`, which the code must have. */
+uint32_t mr_code_entry_function(const mr_code *code, uint32_t entry);
+
+/* mr_code_uploaded turns a function's number in the rewritten module into that of the uploaded one.
+ * mr.break is not in the latter: it must not be asked for. */
+uint32_t mr_code_uploaded(const mr_code *code, uint32_t rewritten);
+
+/* mr_code_function_text writes what a person calls function `index`: the name it is imported by,
+ * else that of the name section, a Rust one as written in the source, else "function 17". One
+ * printable line, cut when too long. Returns `out`. */
+enum { MR_FUNCTION_TEXT_BYTES = 256 };
+const char *mr_code_function_text(const mr_code *code, uint32_t index,
+                                  char out[MR_FUNCTION_TEXT_BYTES]);
+
 /* Names by which the rewritten module's additions are found by tiers. */
 #define MR_CODE_GAS_EXPORT    "mr_gas"    /* mutable i64 global: gas left; negative is out of gas */
 #define MR_CODE_HEIGHT_EXPORT "mr_height" /* mutable i32 global: stack height in use */

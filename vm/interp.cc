@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "vm/interp_bind.h"
 #include "vm/memory_heap.h"
+#include "vm/watch.h"
 
 #include "wabt/binary-reader.h"
 #include "wabt/binary-writer.h"
@@ -84,6 +85,7 @@ struct Instance : mr_tier_instance, OnHeap {
     Memory::Ptr marks;
     interp::DefinedFunc::Ptr entries[MR_ENTRIES_MAX];
     std::vector<Reset> resets;
+    std::vector<uint32_t> numbers;      /* of functions, by the index of their references */
     const mr_tier_call *call = nullptr; /* the call in progress */
     mr_tier_end stopped = MR_TIER_STOPPED;
 };
@@ -103,6 +105,7 @@ struct HostCall {
     uint32_t function;
     uint8_t wide;   /* bit i: parameter i is an i64 */
     uint8_t result; /* 0 none, 1 i32, 2 i64 */
+    uint8_t number; /* of the function in the module */
 
     Result operator()(Thread &, const Values &params, Values &results, Trap::Ptr *) const
     {
@@ -113,7 +116,11 @@ struct HostCall {
         const mr_tier_call *call = instance->call;
         if (*instance->gas < 0)
             return stop(MR_TIER_STOPPED);
+        if (call->watch != nullptr)
+            mr_watch_enter(call->watch, number);
         mr_host_action action = call->functions[function](call->context, call->run, args, &value);
+        if (call->watch != nullptr)
+            mr_watch_leave(call->watch);
         if (action == MR_HOST_STOP || *instance->gas < 0)
             return stop(MR_TIER_STOPPED);
         if (result == 1)
@@ -132,6 +139,7 @@ struct HostCall {
 };
 static_assert(sizeof(HostCall) <= 16 && std::is_trivially_copyable<HostCall>::value,
               "must fit into std::function without an allocation");
+static_assert(MR_IMPORTS_MAX <= UINT8_MAX, "a number takes a byte");
 
 struct Break {
     Instance *instance;
@@ -161,13 +169,14 @@ bool host_call_of(const FuncType &type, HostCall *out)
     return true;
 }
 
-Extern::Ptr import_function(Instance *to, const interp::ImportType &import)
+/* `number` counts imported functions. */
+Extern::Ptr import_function(Instance *to, const interp::ImportType &import, size_t number)
 {
     const FuncType &type = *wabt::cast<FuncType>(import.type.get());
     if (import.module == MR_CODE_MARKS_MODULE && import.name == MR_CODE_BREAK_NAME)
         return HostFunc::New(to->store, type, Break{to});
     const mr_module_rules *rules = to->worker->rules;
-    HostCall host{to, 0, 0, 0};
+    HostCall host{to, 0, 0, 0, static_cast<uint8_t>(number)};
     if (import.module != rules->import_module || !host_call_of(type, &host))
         return {};
     for (; host.function < rules->imports_count; host.function++)
@@ -194,11 +203,11 @@ Extern::Ptr import_memory(Instance *to, const interp::ImportType &import)
     return memory;
 }
 
-Extern::Ptr import_one(Instance *to, const interp::ImportType &import)
+Extern::Ptr import_one(Instance *to, const interp::ImportType &import, size_t *functions)
 {
     switch (import.type->kind) {
     case wabt::ExternalKind::Func:
-        return import_function(to, import);
+        return import_function(to, import, (*functions)++);
     case wabt::ExternalKind::Memory:
         return import_memory(to, import);
     default:
@@ -242,6 +251,16 @@ void find_resets(Instance *to, const interp::ModuleDesc &desc)
     }
 }
 
+void number_functions(Instance *to)
+{
+    const interp::RefVec &functions = to->instance->funcs();
+    for (size_t i = 0; i < functions.size(); i++) {
+        if (functions[i].index >= to->numbers.size())
+            to->numbers.resize(functions[i].index + 1);
+        to->numbers[functions[i].index] = static_cast<uint32_t>(i);
+    }
+}
+
 mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
 {
     wabt::Errors errors;
@@ -254,8 +273,9 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
     desc.starts.clear();
     interp::Module::Ptr module = interp::Module::New(to->store, desc);
     interp::RefVec imports;
+    size_t functions = 0;
     for (const interp::ImportType &import : module->import_types()) {
-        Extern::Ptr found = import_one(to, import);
+        Extern::Ptr found = import_one(to, import, &functions);
         if (found.empty())
             return fail(error, "imports something that is not there");
         imports.push_back(found.ref());
@@ -266,6 +286,7 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
         return fail(error, "cannot be instantiated");
     find_exports(to, desc);
     find_resets(to, desc);
+    number_functions(to);
     if (to->gas == nullptr || to->memory.empty() || to->marks.empty())
         return fail(error, "lacks its gas global, memory or marks");
     return MR_OK;
@@ -340,11 +361,11 @@ struct TrapKind {
 constexpr TrapKind kTrapKinds[] = {
     {"unreachable executed", MR_TIER_UNREACHABLE},
     {"out of bounds memory access", MR_TIER_OUT_OF_BOUNDS},
-    {"integer divide by zero", MR_TIER_INTEGER},
-    {"integer overflow", MR_TIER_INTEGER},
-    {"undefined table index", MR_TIER_INDIRECT},
-    {"uninitialized table element", MR_TIER_INDIRECT},
-    {"indirect call signature mismatch", MR_TIER_INDIRECT},
+    {"integer divide by zero", MR_TIER_DIVIDE_BY_ZERO},
+    {"integer overflow", MR_TIER_OVERFLOW},
+    {"undefined table index", MR_TIER_NO_ELEMENT},
+    {"uninitialized table element", MR_TIER_EMPTY_ELEMENT},
+    {"indirect call signature mismatch", MR_TIER_ELEMENT_TYPE},
 };
 
 /* Names the trap and frees it at once, so that no number of traps makes the store grow. */
@@ -372,16 +393,61 @@ void make_frames(Thread &thread)
         frames.reserve(frames.capacity() * 2 + 2 * kStep);
 }
 
+/* WABT leaves the frames of a trap where they are, that of a host function included. */
+void list_frames(Instance *in, mr_tier_end end, mr_tier_frames *out)
+{
+    const std::vector<interp::Frame> &frames = mr::frames_of(in->thread);
+    size_t left = frames.size();
+    if (left > 0 && (end == MR_TIER_BREAK_GAS || end == MR_TIER_BREAK_STACK))
+        left--; /* mr.break */
+    while (left > 0 && out->count < MR_BACKTRACE_FRAMES_MAX)
+        out->functions[out->count++] = in->numbers[frames[--left].func.index];
+    out->left_out = static_cast<uint32_t>(left);
+}
+
+RunResult run_on(Instance *in, Trap::Ptr *trap)
+{
+    RunResult result = RunResult::Ok;
+    while (result == RunResult::Ok) {
+        make_frames(in->thread);
+        result = in->thread.Run(kStep, trap);
+    }
+    return result;
+}
+
+/* No instruction changes the number of frames by more than one, but for host functions, whose frame
+ * is gone again after it, and which say themselves when they begin and end. */
+RunResult run_watched(Instance *in, Trap::Ptr *trap)
+{
+    const std::vector<interp::Frame> &frames = mr::frames_of(in->thread);
+    mr_watch *watch = in->call->watch;
+    size_t depth = 0;
+    RunResult result = RunResult::Ok;
+    while (result == RunResult::Ok) {
+        if (frames.size() > depth)
+            mr_watch_enter(watch, in->numbers[frames.back().func.index]);
+        else if (frames.size() < depth)
+            mr_watch_leave(watch);
+        depth = frames.size();
+        make_frames(in->thread);
+        result = mr::step(in->thread, trap);
+    }
+    return result;
+}
+
 mr_tier_end run(Instance *in, const interp::DefinedFunc &entry)
 {
     Trap::Ptr trap;
     make_frames(in->thread);
     RunResult result = mr::push_call(in->thread, entry, &trap);
-    while (result == RunResult::Ok) {
-        make_frames(in->thread);
-        result = in->thread.Run(kStep, &trap);
-    }
-    return result == RunResult::Return ? MR_TIER_RETURNED : trap_end(in, &trap);
+    if (result == RunResult::Ok)
+        result = in->call->watch != nullptr ? run_watched(in, &trap) : run_on(in, &trap);
+    if (result == RunResult::Return)
+        return MR_TIER_RETURNED;
+    mr_tier_end end = trap_end(in, &trap);
+    if (in->call->frames != nullptr)
+        list_frames(in, end, in->call->frames);
+    return end;
 }
 
 mr_tier_end call(mr_tier_instance *instance, const mr_tier_call *call)
@@ -466,9 +532,9 @@ struct CheckEntry {
 constexpr CheckEntry kCheckEntries[] = {
     {"store", MR_TIER_RETURNED},        {"unreachable", MR_TIER_UNREACHABLE},
     {"outside", MR_TIER_OUT_OF_BOUNDS}, {"outside_marks", MR_TIER_OUT_OF_BOUNDS},
-    {"divide", MR_TIER_INTEGER},        {"overflow", MR_TIER_INTEGER},
-    {"undefined", MR_TIER_INDIRECT},    {"uninitialized", MR_TIER_INDIRECT},
-    {"mismatch", MR_TIER_INDIRECT},     {"deep", MR_TIER_RETURNED},
+    {"divide", MR_TIER_DIVIDE_BY_ZERO}, {"overflow", MR_TIER_OVERFLOW},
+    {"undefined", MR_TIER_NO_ELEMENT},  {"uninitialized", MR_TIER_EMPTY_ELEMENT},
+    {"mismatch", MR_TIER_ELEMENT_TYPE}, {"deep", MR_TIER_RETURNED},
 };
 constexpr uint32_t kCheckCount = sizeof kCheckEntries / sizeof *kCheckEntries;
 
@@ -517,8 +583,12 @@ const char *check_calls(mr_tier_instance *instance)
             std::vector<uint8_t> bytes(MR_PAGE_BYTES);
             std::vector<uint8_t> marks(MR_PAGE_UNITS);
             int calls = 0;
-            mr_tier_call what{nullptr, &calls, functions, {bytes.data(), marks.data(), 1},
-                              entry,   1000};
+            mr_tier_call what{};
+            what.context = &calls;
+            what.functions = functions;
+            what.memory = {bytes.data(), marks.data(), 1};
+            what.entry = entry;
+            what.gas = 1000;
             if (call(instance, &what) != kCheckEntries[entry].end)
                 return kCheckEntries[entry].name;
             if (entry == 0 &&

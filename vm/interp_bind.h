@@ -82,6 +82,12 @@ struct ThreadPushCall {
 };
 template struct Rob<ThreadPushCall, &Thread::PushCall>;
 
+struct ThreadStep {
+    using Type = RunResult (Thread::*)(Trap::Ptr *);
+    friend Type rob(ThreadStep);
+};
+template struct Rob<ThreadStep, &Thread::StepInternal>;
+
 struct StoreObjects {
     using Type = Store::ObjectList Store::*;
     friend Type rob(StoreObjects);
@@ -115,6 +121,12 @@ inline Values &values_of(Thread &thread)
 inline RunResult push_call(Thread &thread, const DefinedFunc &func, Trap::Ptr *trap)
 {
     return (thread.*rob(ThreadPushCall()))(func, trap);
+}
+
+/* One instruction. Thread::Step is the same with a reference of its own each time. */
+inline RunResult step(Thread &thread, Trap::Ptr *trap)
+{
+    return (thread.*rob(ThreadStep()))(trap);
 }
 
 /* Frees an object to which no root and no other object refers: a trap that has been read. Without

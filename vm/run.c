@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "vm/mark.h"
 #include "vm/memory_heap.h"
+#include "vm/watch.h"
 
 /* A run that touched more gives the memory of its list back. */
 enum { TOUCHED_KEEP = 1 << 16 };
@@ -71,6 +72,7 @@ mr_status mr_run_begin(mr_vm_worker *worker, mr_memory *memory, mr_run **out, mr
     run->stack_units = mr_image_stack_units(image);
     run->called = false;
     run->calling = false;
+    run->has_backtrace = false;
     worker->runs_open++;
     *out = run;
     return MR_OK;
@@ -98,14 +100,72 @@ static mr_vm_outcome outcome_of(mr_tier_end end)
         return MR_VM_UNREACHABLE;
     case MR_TIER_OUT_OF_BOUNDS:
         return MR_VM_OUT_OF_BOUNDS;
-    case MR_TIER_INTEGER:
+    case MR_TIER_DIVIDE_BY_ZERO:
+    case MR_TIER_OVERFLOW:
         return MR_VM_INTEGER;
-    case MR_TIER_INDIRECT:
+    case MR_TIER_NO_ELEMENT:
+    case MR_TIER_EMPTY_ELEMENT:
+    case MR_TIER_ELEMENT_TYPE:
         return MR_VM_INDIRECT;
     case MR_TIER_NO_MEMORY:
         return MR_VM_NO_MEMORY;
     }
     return MR_VM_NO_MEMORY;
+}
+
+/* Of ends other than MR_TIER_RETURNED and MR_TIER_NO_MEMORY. */
+static mr_trap trap_of(mr_tier_end end)
+{
+    static const mr_trap traps[] = {
+        [MR_TIER_STOPPED] = MR_TRAP_HOST,
+        [MR_TIER_BREAK_GAS] = MR_TRAP_GAS,
+        [MR_TIER_BREAK_STACK] = MR_TRAP_STACK,
+        [MR_TIER_UNREACHABLE] = MR_TRAP_UNREACHABLE,
+        [MR_TIER_OUT_OF_BOUNDS] = MR_TRAP_OUT_OF_BOUNDS,
+        [MR_TIER_DIVIDE_BY_ZERO] = MR_TRAP_DIVIDE_BY_ZERO,
+        [MR_TIER_OVERFLOW] = MR_TRAP_OVERFLOW,
+        [MR_TIER_NO_ELEMENT] = MR_TRAP_NO_ELEMENT,
+        [MR_TIER_EMPTY_ELEMENT] = MR_TRAP_EMPTY_ELEMENT,
+        [MR_TIER_ELEMENT_TYPE] = MR_TRAP_ELEMENT_TYPE,
+    };
+    return traps[end];
+}
+
+/* Gas is looked at when functions begin, when loops repeat and around host functions, so it may be
+ * found to have run out only when the entry has returned: then the entry is all there is to see. */
+static void keep_backtrace(mr_run *run, mr_tier_end end, mr_vm_outcome outcome, uint32_t entry,
+                           const mr_tier_frames *frames)
+{
+    const mr_code *code = run->image->code;
+    mr_backtrace *kept = &run->backtrace;
+    run->has_backtrace = outcome != MR_VM_DONE && outcome != MR_VM_NO_MEMORY;
+    if (!run->has_backtrace)
+        return;
+    kept->trap = outcome == MR_VM_OUT_OF_GAS ? MR_TRAP_GAS : trap_of(end);
+    kept->frames_count = frames->count;
+    kept->left_out = frames->left_out;
+    for (uint32_t i = 0; i < frames->count; i++)
+        kept->frames[i] = mr_code_uploaded(code, frames->functions[i]);
+    if (end == MR_TIER_RETURNED)
+        kept->frames[kept->frames_count++] = mr_code_entry_function(code, entry);
+    MR_ASSERT(kept->frames_count > 0);
+}
+
+const mr_backtrace *mr_run_backtrace(const mr_run *run)
+{
+    return run->has_backtrace ? &run->backtrace : NULL;
+}
+
+static mr_vm_outcome judge(const mr_run *run, mr_tier_end end, uint64_t *gas_left)
+{
+    int64_t left = *run->ready->instance->gas;
+    *gas_left = 0;
+    if (end == MR_TIER_NO_MEMORY)
+        return MR_VM_NO_MEMORY;
+    if (left < 0 || end == MR_TIER_BREAK_GAS)
+        return MR_VM_OUT_OF_GAS;
+    *gas_left = (uint64_t)left + run->gas_aside;
+    return outcome_of(end);
 }
 
 mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *context,
@@ -116,29 +176,32 @@ mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *conte
     run->called = true;
     run->calling = true;
     run->gas_aside = gas > INT64_MAX ? gas - INT64_MAX : 0;
+    run->set_aside = 0;
+    mr_tier_frames frames;
+    frames.count = frames.left_out = 0;
     mr_tier_call call = {.run = run,
                          .context = context,
                          .functions = worker->vm->options.functions,
                          .memory = tier_memory(run),
                          .entry = entry,
-                         .gas = (int64_t)(gas - run->gas_aside)};
+                         .gas = (int64_t)(gas - run->gas_aside),
+                         .frames = worker->keeps_backtraces ? &frames : NULL};
+    mr_watch watch;
+    if (worker->profile != NULL &&
+        mr_watch_begin(&watch, worker->profile, run, run->image->code, gas))
+        call.watch = &watch;
     uint64_t start = worker->timing ? mr_clock_ns() : 0;
     mr_tier_end end = worker->vm->tier->call(run->ready->instance, &call);
     if (worker->timing)
         worker->counters.call_ns += mr_clock_ns() - start;
     worker->counters.calls++;
     run->calling = false;
-    int64_t left = *run->ready->instance->gas;
-    if (end == MR_TIER_NO_MEMORY) {
-        *gas_left = 0;
-        return MR_VM_NO_MEMORY;
-    }
-    if (left < 0 || end == MR_TIER_BREAK_GAS) {
-        *gas_left = 0;
-        return MR_VM_OUT_OF_GAS;
-    }
-    *gas_left = (uint64_t)left + run->gas_aside;
-    return outcome_of(end);
+    if (call.watch != NULL)
+        mr_watch_end(&watch);
+    mr_vm_outcome outcome = judge(run, end, gas_left);
+    if (call.frames != NULL)
+        keep_backtrace(run, end, outcome, entry, &frames);
+    return outcome;
 }
 
 /* ---- End ---- */
@@ -321,7 +384,8 @@ uint64_t mr_run_gas(const mr_run *run)
 void mr_run_refund(mr_run *run, uint64_t amount)
 {
     int64_t *gas = run->ready->instance->gas;
-    MR_ASSERT(*gas >= 0);
+    MR_ASSERT(*gas >= 0 && amount <= run->set_aside);
+    run->set_aside -= amount;
     const uint64_t room = (uint64_t)(INT64_MAX - *gas);
     const uint64_t fits = amount < room ? amount : room;
     *gas += (int64_t)fits;
@@ -343,6 +407,14 @@ bool mr_run_charge(mr_run *run, uint64_t amount)
     *gas = -1;
     run->gas_aside = 0;
     return false;
+}
+
+bool mr_run_set_aside(mr_run *run, uint64_t amount)
+{
+    if (!mr_run_charge(run, amount))
+        return false;
+    run->set_aside += amount;
+    return true;
 }
 
 static bool inside(const mr_run *run, uint32_t address, uint32_t size)

@@ -38,9 +38,12 @@ struct mr_run {
     bool called;
     bool calling;
     uint64_t gas_aside;  /* beyond what the module's signed global can hold */
+    uint64_t set_aside;  /* gas that left the call and is not burned */
     uint8_t *marks;      /* MR_UNITS_MAX bytes, all zero between runs */
     mr_touched *touched; /* room for MR_UNITS_MAX; filled when the run ends */
     mr_run *next_idle;
+    bool has_backtrace;
+    mr_backtrace backtrace; /* when has_backtrace */
 };
 
 enum { MR_READY_BUCKETS = 1024 };
@@ -59,6 +62,8 @@ struct mr_vm_worker {
     mr_run *idle_runs;
     uint32_t runs_open;
     bool timing;
+    bool keeps_backtraces;
+    mr_profile *profile; /* of the caller, or NULL */
     mr_vm_counters counters;
     uint64_t ready_bytes;
     mr_ready *newest; /* idle instances by last use */

@@ -33,10 +33,21 @@ typedef enum mr_tier_end {
     MR_TIER_BREAK_STACK,
     MR_TIER_UNREACHABLE,
     MR_TIER_OUT_OF_BOUNDS,
-    MR_TIER_INTEGER,
-    MR_TIER_INDIRECT,
+    MR_TIER_DIVIDE_BY_ZERO,
+    MR_TIER_OVERFLOW,
+    MR_TIER_NO_ELEMENT,    /* call_indirect: beyond the table */
+    MR_TIER_EMPTY_ELEMENT, /* call_indirect: no function there */
+    MR_TIER_ELEMENT_TYPE,  /* call_indirect: a function of another type */
     MR_TIER_NO_MEMORY,
 } mr_tier_end;
+
+/* The functions active when a call failed, innermost first, as numbered in the rewritten module; a
+ * host function that stopped the call comes first, mr.break is left out. */
+typedef struct mr_tier_frames {
+    uint32_t functions[MR_BACKTRACE_FRAMES_MAX];
+    uint32_t count;
+    uint32_t left_out; /* active beyond those */
+} mr_tier_frames;
 
 typedef struct mr_tier_call {
     mr_run *run;
@@ -45,6 +56,8 @@ typedef struct mr_tier_call {
     mr_tier_memory memory;
     uint32_t entry;
     int64_t gas;
+    mr_tier_frames *frames; /* NULL, or empty and filled unless the call returns */
+    struct mr_watch *watch; /* NULL, or told of every function that begins and ends: vm/watch.h */
 } mr_tier_call;
 
 typedef struct mr_tier_ops {

@@ -106,6 +106,16 @@ void mr_vm_worker_set_timing(mr_vm_worker *worker, bool on)
     worker->timing = on;
 }
 
+void mr_vm_worker_set_backtrace(mr_vm_worker *worker, bool on)
+{
+    worker->keeps_backtraces = on;
+}
+
+void mr_vm_worker_set_profile(mr_vm_worker *worker, mr_profile *profile)
+{
+    worker->profile = profile;
+}
+
 /* ---- Instances kept ready ---- */
 
 static mr_ready **bucket_of(mr_vm_worker *worker, const mr_code *code)

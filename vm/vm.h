@@ -13,7 +13,9 @@
 #ifndef MR_VM_VM_H
 #define MR_VM_VM_H
 
+#include "vm/backtrace.h"
 #include "vm/memory.h"
+#include "vm/profile.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -78,6 +80,11 @@ mr_status mr_run_begin(mr_vm_worker *worker, mr_memory *memory, mr_run **out, mr
 mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *context,
                           uint64_t *gas_left);
 
+/* mr_run_backtrace returns where and why the call of this run ended, borrowed until the run ends:
+ * NULL after MR_VM_DONE and MR_VM_NO_MEMORY, and when the worker keeps no backtraces. A host
+ * function may have ended the call for a good reason: that is its owner's to know. */
+const mr_backtrace *mr_run_backtrace(const mr_run *run);
+
 /* mr_run_commit makes what the run wrote the image's new content.
  * Errors: MR_NO_MEMORY; the run was rolled back instead. */
 mr_status mr_run_commit(mr_run *run);
@@ -89,7 +96,9 @@ void mr_run_rollback(mr_run *run);
 uint64_t mr_run_gas(const mr_run *run);
 bool mr_run_charge(mr_run *run, uint64_t amount);
 
-/* mr_run_refund gives back what mr_run_charge took. */
+/* mr_run_set_aside is mr_run_charge for gas that leaves the call without being burned: given away
+ * or kept for later. Only a profile tells the two apart. mr_run_refund takes some of it back. */
+bool mr_run_set_aside(mr_run *run, uint64_t amount);
 void mr_run_refund(mr_run *run, uint64_t amount);
 
 /* mr_run_bytes borrows memory for reading, NULL when not all of it is inside. It moves when memory
@@ -111,6 +120,17 @@ void mr_run_trim(mr_run *run, uint32_t pages);
 
 /* mr_run_clear makes whole pages zero again (marked, undone by a rollback). */
 void mr_run_clear(mr_run *run, uint32_t first_page, uint32_t pages);
+
+/* ---- For authors of programs ---- */
+
+/* mr_vm_worker_set_backtrace says whether calls from now on that fail keep a backtrace; off at
+ * first. No result depends on it. */
+void mr_vm_worker_set_backtrace(mr_vm_worker *worker, bool on);
+
+/* mr_vm_worker_set_profile has calls from now on watched and added to `profile`, which nobody else
+ * uses meanwhile; NULL ends it. Slow, but no result depends on it (vm/profile.h). Not within a
+ * call. */
+void mr_vm_worker_set_profile(mr_vm_worker *worker, mr_profile *profile);
 
 /* ---- Counters of one worker, for reports ---- */
 typedef struct mr_vm_counters {
