@@ -6,7 +6,7 @@
 //!         asks the next with the number plus 1 and half of the patience, and passes its answer on.
 //!         The last sleeps `hold` blocks and answers with the number.
 //!         Patience: 00 as gstd has it (100 blocks), 01 u32 up to so many blocks,
-//!                   02 u32 exactly so many blocks, even if the answer is there earlier
+//!                   02 u32 exactly so many, all paid beforehand; the answer still ends it earlier
 //! reply   00 number: u32          the answer
 //!         01 expected: u32, now: u32, depth: u32
 //!                                 whoever is `depth` programs further waited until block `expected`

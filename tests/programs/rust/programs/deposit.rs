@@ -4,10 +4,11 @@
 //! init    peer: ActorId           a program that answers "PING"
 //! handle  00 Hook  { gas: u64 }   asks the peer, with so much gas for handling the answer, which a
 //!                                 hook does; waits, and replies with how often hooks have run, u32
-//!         01 Plain { gas: u64 }   asks the peer, with so much gas; does not wait, replies nothing
+//!         01 Plain { gas: u64 }   asks the peer, who gets 2,000,000 gas for it, with so much gas
+//!                                 for handling the answer, or none; does not wait, replies nothing
 //!         02 Count                replies (hooks: u32, answers: u32)
-//!         03 Twice { gas: u64 }   pays for one answer twice; replies the code of the error, u32
-//! handle_reply                    counts answers; burns 100,000 instructions
+//!         03 Twice { gas: u64 }   pays for one answer twice; replies whether the second is refused
+//! handle_reply                    counts answers; takes more than 50,000,000 gas
 #![no_std]
 
 use core::hint::black_box;
@@ -53,8 +54,11 @@ async fn main() {
             msg::reply(HOOKS.get(), 0).expect("a reply");
         }
         Order::Plain { gas } => {
-            let question = msg::send_bytes(PEER.get(), "PING", 0).expect("a message");
-            exec::reply_deposit(question, gas).expect("a deposit");
+            let question =
+                msg::send_bytes_with_gas(PEER.get(), "PING", 2_000_000, 0).expect("a message");
+            if gas > 0 {
+                exec::reply_deposit(question, gas).expect("a deposit");
+            }
         }
         Order::Count => {
             msg::reply((HOOKS.get(), ANSWERS.get()), 0).expect("a reply");
@@ -62,8 +66,8 @@ async fn main() {
         Order::Twice { gas } => {
             let question = msg::send_bytes(PEER.get(), "PING", 0).expect("a message");
             exec::reply_deposit(question, gas).expect("a deposit");
-            let second = exec::reply_deposit(question, gas).expect_err("no second deposit");
-            msg::reply(format!("{second}"), 0).expect("a reply");
+            let second = exec::reply_deposit(question, gas);
+            msg::reply(second.is_err(), 0).expect("a reply");
         }
     }
 }

@@ -5,8 +5,8 @@
 //! handle  00 Make    { payload: Vec<u8> }            makes a child without waiting; replies 00
 //!         01 MakeGas { payload: Vec<u8>, gas: u64 }  the same, its init with so much gas
 //!         02 Await   { payload: Vec<u8> }            makes a child, waits for what its init replies
-//!         03 Twin    { payload: Vec<u8>, salt: u8 }  like Make, with that salt: the second of one
-//!                                                    salt fails, since ids must differ
+//!         03 Twins   { salt: u8 }                    makes two children of one salt, of which the
+//!                                                    second is refused: their ids would be the same
 //!         04 Other   { code: CodeId }                like Await, of another code
 //!         05 Later   { payload: Vec<u8>, blocks: u32 }   like Make, its init delayed
 //!         06 Tell    { child: u32, payload: Vec<u8> }    tells the n-th child made something,
@@ -34,7 +34,7 @@ enum Order {
     Make { payload: Vec<u8> },
     MakeGas { payload: Vec<u8>, gas: u64 },
     Await { payload: Vec<u8> },
-    Twin { payload: Vec<u8>, salt: u8 },
+    Twins { salt: u8 },
     Other { code: CodeId },
     Later { payload: Vec<u8>, blocks: u32 },
     Tell { child: u32, payload: Vec<u8> },
@@ -97,8 +97,9 @@ async fn main() {
             made(ProgramGenerator::create_program_bytes_with_gas(code, payload, gas, 0))
         }
         Order::Await { payload } => awaited(code, &payload).await,
-        Order::Twin { payload, salt } => {
-            made(prog::create_program_bytes(code, [salt], payload, 0))
+        Order::Twins { salt } => {
+            made(prog::create_program_bytes(code, [salt], "first", 0));
+            made(prog::create_program_bytes(code, [salt], "second", 0))
         }
         Order::Other { code } => awaited(code, b"").await,
         Order::Later { payload, blocks } => {

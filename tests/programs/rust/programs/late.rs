@@ -2,14 +2,14 @@
 //! late: fails, or not, behind an await, in init and in handle.
 //!
 //! init    peer: 32 bytes, order: text
-//!         asks the peer with "PING" and waits; then, if the order is "panic", panics,
-//!         else replies "ready"
+//!         asks the peer with "PING" and waits for an answer; then, if the order is "panic",
+//!         panics, else replies "ready"
 //! handle  text
 //!         "count"   replies with the count, as decimal text
-//!         else      adds 1 to the count; asks the peer with "PING" and waits; adds 10; then
-//!                   "panic" panics with a text, "bytes" with the bytes 01 02 fd, "refused" panics
-//!                   with what the peer's error reply said when it was asked with "fail" instead,
-//!                   and anything else replies with the peer's answer
+//!         else      adds 1 to the count; asks the peer with "PING", or with "fail" if the order is
+//!                   "refused", and waits; adds 10; then "panic" panics with a text, "bytes" with
+//!                   the bytes 01 02 fd, and anything else replies with the peer's answer, or panics
+//!                   when that is an error
 //!
 //! What happens before the await stays, what happens after it is undone by a panic.
 #![no_std]
@@ -27,7 +27,7 @@ async fn init() {
     Config::set_system_reserve(20_000_000).expect("more than 0");
     PEER.set(peer.into());
     let answer = msg::send_bytes_for_reply(PEER.get(), "PING", 0, 0).expect("a message").await;
-    assert_eq!(answer.expect("an answer"), b"PONG");
+    answer.expect("an answer");
     if &payload[32..] == b"panic" {
         panic!("born to fail");
     }

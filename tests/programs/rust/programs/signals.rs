@@ -3,11 +3,12 @@
 //! and a function of the program.
 //!
 //! init    peer: 32 bytes    a program that answers "PING"
-//! handle  text; sets a hook, asks the peer with "PING" and waits; then
-//!         "panic"   panics
-//!         "burn"    runs out of gas
-//!         "wait"    waits until it is removed for want of gas
-//!         else      replies "fine"; the hook is forgotten
+//! handle  text
+//!         "heard"   replies with what was sent about signals so far, line by line
+//!         else      sets a hook, asks the peer with "PING" and waits; then
+//!                   "panic" panics; "burn" runs out of gas; "wait" burns all gas but some for a
+//!                   few hundred blocks and waits until it is removed; anything else replies "fine",
+//!                   and the hook is forgotten
 //! handle_signal
 //!         the hook sends "hook: " and the text to the source of init; then the program sends it
 //!         "signal N"
@@ -19,6 +20,12 @@ use programs::State;
 
 static OWNER: State<ActorId> = State::new(ActorId::zero());
 static PEER: State<ActorId> = State::new(ActorId::zero());
+static HEARD: State<String> = State::new(String::new());
+
+fn tell(text: String) {
+    msg::send_bytes(OWNER.get(), &text, 0).expect("a message");
+    HEARD.with(|heard| *heard += &format!("{text}\n"));
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn init() {
@@ -29,16 +36,18 @@ extern "C" fn init() {
 
 fn on_signal() {
     let code = msg::signal_code().expect("a signal").expect("a known one").to_u32();
-    msg::send_bytes(OWNER.get(), format!("signal {code}"), 0).expect("a message");
+    tell(format!("signal {code}"));
 }
 
 #[gstd::async_main(handle_signal = on_signal)]
 async fn main() {
     let order = msg::load_bytes().expect("a payload");
-    let said = [b"hook: ", &order[..]].concat();
-    critical::set_hook(move || {
-        msg::send_bytes(OWNER.get(), &said, 0).expect("a message");
-    });
+    if order == b"heard" {
+        HEARD.with(|heard| msg::reply_bytes(&heard, 0)).expect("a reply");
+        return;
+    }
+    let said = format!("hook: {}", String::from_utf8_lossy(&order));
+    critical::set_hook(move || tell(said.clone()));
     msg::send_bytes_for_reply(PEER.get(), "PING", 0, 0)
         .expect("a message")
         .await
@@ -48,7 +57,10 @@ async fn main() {
         b"burn" => loop {
             black_box(&order);
         },
-        b"wait" => exec::wait(),
+        b"wait" => {
+            while exec::gas_available() > 80_000 {}
+            exec::wait()
+        }
         _ => msg::reply_bytes("fine", 0).expect("a reply"),
     };
 }
