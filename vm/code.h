@@ -153,8 +153,9 @@ enum { MR_BREAK_GAS = 0, MR_BREAK_STACK = 1 };
 
 /* mr_code_pack makes a module built by an ordinary linker with its stack first
  * (wasm-ld --stack-first) ready for upload: adds the stack-end export from the initial value of
- * __stack_pointer, drops exports that are not entries, custom sections but for names, and zeroes
- * around data segments. What comes out keeps the rules.
+ * __stack_pointer, moves other mutable globals into a page of memory behind the static ones, since
+ * globals do not outlive a message, and drops exports that are not entries, custom sections but
+ * for names, and zeroes around data segments. What comes out keeps the rules.
  * Errors: MR_MODULE; MR_NO_MEMORY.  Owns: appends to *out. Threads: any. */
 mr_status mr_code_pack(const mr_module_rules *rules, mr_span module, mr_buffer *out,
                        mr_error *error);

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packing copies sections as they are, but for exports, one more global, custom sections, and the
  * zeroes at the ends of data segments: a linker that imports the memory does not know that it is
- * zero, and writes out every variable that is. */
+ * zero, and writes out every variable that is. Where mutable globals move into memory, imports,
+ * globals and code are written anew. */
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "vm/code_globals.h"
 #include "vm/module.h"
 #include "vm/module_ops.h"
 #include "vm/module_write.h"
 
 enum {
-    SECTION_CUSTOM = 0,
-    SECTION_GLOBAL = 6,
-    SECTION_EXPORT = 7,
-    SECTION_DATA = 11,
     NAMES_OF_GLOBALS = 7,
     NAMES_OF_DATA = 9,
     NONE = UINT32_MAX,
@@ -22,9 +20,11 @@ enum {
 
 typedef struct packer {
     const mr_module_rules *rules;
-    const mr_module *module;
+    mr_module *module;
+    mr_moved_globals moved;
     uint32_t stack_pointer; /* global, or NONE */
     bool has_stack_end;     /* exported already */
+    bool has_data;          /* written already */
     mr_error *error;
     mr_writer out;
     mr_writer section;
@@ -70,12 +70,26 @@ static uint32_t named_stack_pointer(mr_reader reader)
     return NONE;
 }
 
-/* Without names it is the first mutable i32, where wasm-ld puts it. */
+/* Without names it is the first mutable i32, where wasm-ld puts it. No stack ends at 0. */
 static uint32_t first_mutable(const mr_module *module)
 {
     for (uint32_t i = 0; i < module->globals_count; i++) {
-        if (module->globals[i].is_mutable && module->globals[i].type == MR_TYPE_I32)
-            return i;
+        const mr_global *global = &module->globals[i];
+        if (global->is_mutable && global->type == MR_TYPE_I32)
+            return global->value != 0 ? i : NONE;
+    }
+    return NONE;
+}
+
+/* Some linkers' helpers export the stack pointer itself as the end of the stack. */
+static uint32_t exported_stack_pointer(const packer *p)
+{
+    const mr_module *module = p->module;
+    for (uint32_t i = 0; i < module->exports_count; i++) {
+        const mr_export *export = &module->exports[i];
+        if (export->kind == MR_EXTERN_GLOBAL && module->globals[export->index].is_mutable &&
+            mr_span_equal(export->name, mr_span_text(p->rules->stack_end_export)))
+            return export->index;
     }
     return NONE;
 }
@@ -111,7 +125,10 @@ static void write_globals(packer *p)
     if (module->globals_count + adds == 0)
         return;
     mr_write_u32(&p->section, module->globals_count + adds);
-    mr_write_bytes(&p->section, module->globals_bytes);
+    if (p->moved.count > 0)
+        mr_globals_write_globals(&p->section, module, &p->moved);
+    else
+        mr_write_bytes(&p->section, module->globals_bytes);
     if (adds) {
         mr_write_byte(&p->section, MR_TYPE_I32);
         mr_write_byte(&p->section, 0);
@@ -119,7 +136,7 @@ static void write_globals(packer *p)
         mr_write_s32(&p->section, (uint32_t)module->globals[p->stack_pointer].value);
         mr_write_byte(&p->section, MR_OP_END);
     }
-    finish_section(p, SECTION_GLOBAL);
+    finish_section(p, MR_SECTION_GLOBAL);
 }
 
 static void write_exports(packer *p)
@@ -143,7 +160,7 @@ static void write_exports(packer *p)
         mr_write_byte(&p->section, MR_EXTERN_GLOBAL);
         mr_write_u32(&p->section, module->globals_count);
     }
-    finish_section(p, SECTION_EXPORT);
+    finish_section(p, MR_SECTION_EXPORT);
 }
 
 static int compare_offsets(const void *a, const void *b)
@@ -178,33 +195,42 @@ static void trim(mr_data *data)
     }
 }
 
-static mr_status write_data(packer *p, mr_span payload)
+static uint32_t copy_data(const packer *p, mr_data *out)
 {
-    uint32_t total = p->module->data_count, count = 0;
-    mr_data *data = calloc((size_t)total + 1, sizeof *data);
+    uint32_t count = p->module->data_count;
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = p->module->data[i];
+    if (p->moved.count > 0)
+        out[count++] = p->moved.initial;
+    return count;
+}
+
+static mr_status write_data(packer *p)
+{
+    mr_data *data = calloc((size_t)p->module->data_count + 1, sizeof *data);
     if (data == NULL)
         return MR_FAIL(p->error, MR_NO_MEMORY, "out of memory for a module");
-    for (uint32_t i = 0; i < total; i++)
-        data[i] = p->module->data[i];
-    if (overlap(data, total)) {
-        mr_write_bytes(&p->section, payload);
-    } else {
-        for (uint32_t i = 0; i < total; i++) {
+    uint32_t total = copy_data(p, data), count = 0;
+    bool keeps = overlap(data, total);
+    if (keeps) /* and their order */
+        (void)copy_data(p, data);
+    for (uint32_t i = 0; i < total; i++) {
+        if (!keeps)
             trim(&data[i]);
-            if (data[i].bytes.size > 0)
-                data[count++] = data[i];
-        }
-        mr_write_u32(&p->section, count);
-        for (uint32_t i = 0; i < count; i++) {
-            mr_write_u32(&p->section, 0);
-            mr_write_byte(&p->section, MR_OP_I32_CONST);
-            mr_write_s32(&p->section, data[i].offset);
-            mr_write_byte(&p->section, MR_OP_END);
-            mr_write_span(&p->section, data[i].bytes);
-        }
+        if (data[i].bytes.size > 0)
+            data[count++] = data[i];
     }
-    finish_section(p, SECTION_DATA);
+    mr_write_u32(&p->section, count);
+    for (uint32_t i = 0; i < count; i++) {
+        mr_write_u32(&p->section, 0);
+        mr_write_byte(&p->section, MR_OP_I32_CONST);
+        mr_write_s32(&p->section, data[i].offset);
+        mr_write_byte(&p->section, MR_OP_END);
+        mr_write_span(&p->section, data[i].bytes);
+    }
+    finish_section(p, MR_SECTION_DATA);
     free(data);
+    p->has_data = true;
     return MR_OK;
 }
 
@@ -226,7 +252,7 @@ static void write_names(packer *p, mr_reader reader)
         mr_write_byte(&p->section, kind);
         mr_write_span(&p->section, payload);
     }
-    finish_section(p, SECTION_CUSTOM);
+    finish_section(p, MR_SECTION_CUSTOM);
 }
 
 typedef struct section {
@@ -246,7 +272,7 @@ static bool next_section(mr_reader *reader, section *out)
     MR_ASSERT(status == MR_OK);
     status = mr_read_span(reader, "a section", &out->payload);
     MR_ASSERT(status == MR_OK);
-    if (out->id != SECTION_CUSTOM)
+    if (out->id != MR_SECTION_CUSTOM)
         return true;
     mr_span name = {0};
     out->inside = *reader;
@@ -267,6 +293,34 @@ static mr_reader sections_of(const packer *p, mr_span bytes)
                        .error = p->error};
 }
 
+/* Initial values of moved globals, if the module has no data to write them with. */
+static mr_status add_data(packer *p)
+{
+    return p->moved.count > 0 && !p->has_data ? write_data(p) : MR_OK;
+}
+
+static mr_status write_section(packer *p, const section *s)
+{
+    if (s->is_names) {
+        MR_TRY(add_data(p)); /* names come last */
+        write_names(p, s->inside);
+        return MR_OK;
+    }
+    if (s->id == MR_SECTION_DATA)
+        return p->has_data ? MR_OK : write_data(p); /* names may stand in front of it */
+    if (p->moved.count > 0 && s->id == MR_SECTION_IMPORT) {
+        mr_globals_write_imports(&p->section, p->module);
+        finish_section(p, s->id);
+    } else if (p->moved.count > 0 && s->id == MR_SECTION_CODE) {
+        mr_globals_write_code(&p->section, p->module, &p->moved);
+        finish_section(p, s->id);
+    } else {
+        mr_write_byte(&p->out, s->id);
+        mr_write_span(&p->out, s->payload);
+    }
+    return MR_OK;
+}
+
 static mr_status write_sections(packer *p, mr_span bytes)
 {
     static const uint8_t version[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
@@ -275,25 +329,18 @@ static mr_status write_sections(packer *p, mr_span bytes)
     bool is_added = false;
     mr_write_bytes(&p->out, mr_span_of(version, sizeof version));
     while (next_section(&reader, &s)) {
-        bool is_behind = s.is_names || (s.id != SECTION_CUSTOM && s.id >= SECTION_GLOBAL);
+        bool is_behind = s.is_names || (s.id != MR_SECTION_CUSTOM && s.id >= MR_SECTION_GLOBAL);
         if (is_behind && !is_added) {
             write_globals(p);
             write_exports(p);
             is_added = true;
         }
-        if (s.id == SECTION_GLOBAL || s.id == SECTION_EXPORT ||
-            (s.id == SECTION_CUSTOM && !s.is_names))
+        if (s.id == MR_SECTION_GLOBAL || s.id == MR_SECTION_EXPORT ||
+            (s.id == MR_SECTION_CUSTOM && !s.is_names))
             continue;
-        if (s.is_names) {
-            write_names(p, s.inside);
-        } else if (s.id == SECTION_DATA) {
-            MR_TRY(write_data(p, s.payload));
-        } else {
-            mr_write_byte(&p->out, s.id);
-            mr_write_span(&p->out, s.payload);
-        }
+        MR_TRY(write_section(p, &s));
     }
-    return MR_OK;
+    return add_data(p);
 }
 
 static mr_status pack(packer *p, mr_span bytes)
@@ -301,8 +348,8 @@ static mr_status pack(packer *p, mr_span bytes)
     const mr_module *module = p->module;
     mr_reader reader = sections_of(p, bytes);
     section s;
-    p->stack_pointer = NONE;
-    while (next_section(&reader, &s)) {
+    p->stack_pointer = exported_stack_pointer(p);
+    while (p->stack_pointer == NONE && next_section(&reader, &s)) {
         if (s.is_names)
             p->stack_pointer = named_stack_pointer(s.inside);
     }
@@ -313,6 +360,7 @@ static mr_status pack(packer *p, mr_span bytes)
         p->has_stack_end |=
             mr_span_equal(module->exports[i].name, mr_span_text(p->rules->stack_end_export));
     MR_TRY(check_stack(p));
+    MR_TRY(mr_globals_move(p->module, p->rules, p->stack_pointer, &p->moved, p->error));
     MR_TRY(write_sections(p, bytes));
     if (p->out.failed)
         return MR_FAIL(p->error, MR_NO_MEMORY, "out of memory for a module");

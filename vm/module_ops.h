@@ -29,6 +29,8 @@ enum mr_op {
     MR_OP_LOCAL_TEE = 0x22,
     MR_OP_GLOBAL_GET = 0x23,
     MR_OP_GLOBAL_SET = 0x24,
+    MR_OP_I32_LOAD = 0x28,
+    MR_OP_I64_LOAD = 0x29,
     MR_OP_I32_STORE = 0x36,
     MR_OP_I64_STORE = 0x37,
     MR_OP_I32_STORE8 = 0x3a,

@@ -123,42 +123,10 @@ static void emit_instr(emitter *e, const mr_instr *instr)
         op_u32(e, MR_OP_BR, e->depth);
         return;
     }
-    mr_write_byte(e->out, instr->op);
-    switch (mr_op_table[instr->op].form) {
-    case MR_FORM_BLOCK:
-        mr_write_byte(e->out, (uint8_t)instr->a);
-        break;
-    case MR_FORM_TABLE:
-        mr_write_u32(e->out, (uint32_t)instr->b);
-        for (uint64_t i = 0; i <= instr->b; i++)
-            mr_write_u32(e->out, e->module->targets[instr->a + i]);
-        break;
-    case MR_FORM_CALL:
-        mr_write_u32(e->out, instr->a + (instr->a >= e->additions->break_function));
-        break;
-    case MR_FORM_TYPE:
-        mr_write_u32(e->out, instr->a);
-        mr_write_byte(e->out, 0);
-        break;
-    case MR_FORM_LABEL:
-    case MR_FORM_LOCAL:
-    case MR_FORM_GLOBAL:
-        mr_write_u32(e->out, instr->a);
-        break;
-    case MR_FORM_MEMORY:
-        mr_write_u32(e->out, (uint32_t)instr->b);
-        mr_write_u32(e->out, instr->a);
-        break;
-    case MR_FORM_ZERO:
-        mr_write_byte(e->out, 0);
-        break;
-    case MR_FORM_I32:
-        mr_write_s32(e->out, (uint32_t)instr->b);
-        break;
-    case MR_FORM_I64:
-        mr_write_s64(e->out, instr->b);
-        break;
-    }
+    if (instr->op == MR_OP_CALL)
+        op_u32(e, MR_OP_CALL, instr->a + (instr->a >= e->additions->break_function));
+    else
+        mr_write_instr(e->out, e->module, instr);
 }
 
 static void emit_locals(emitter *e)

@@ -40,6 +40,7 @@ static const char *const rm_import_names[RM_IMPORTS] = {"count", "note", "ask",
 typedef struct rm {
     uint64_t state;
     mr_buffer *out;
+    bool is_packable; /* does not ask for the memory's size; global 0 is no stack pointer */
     uint32_t functions; /* of the module itself */
     uint32_t type_of[RM_FUNCTIONS_MAX];
     uint32_t elements[RM_ELEMENTS];
@@ -466,7 +467,7 @@ static inline void rm_expr(rm *m, char type, int depth)
         rm_op_u32(m, 0x23, type == 'i' ? 0 : 1);
         return;
     case 12:
-        if (type == 'i') {
+        if (type == 'i' && !m->is_packable) {
             rm_op(m, 0x3f);
             rm_byte(m, 0);
             return;
@@ -759,7 +760,7 @@ static inline void rm_write_globals(rm *m)
     rm_u32(m, 2);
     rm_byte(m, RM_I32);
     rm_byte(m, 1);
-    rm_i32(m, 65536);
+    rm_i32(m, m->is_packable ? 0 : 65536);
     rm_byte(m, 0x0b);
     rm_byte(m, RM_I64);
     rm_byte(m, 1);
@@ -808,11 +809,10 @@ static inline void rm_write_data(rm *m)
     }
 }
 
-/* random_module appends the module of `seed` to *out. */
-static inline void random_module(uint64_t seed, mr_buffer *out)
+static inline void rm_module(uint64_t seed, bool is_packable, mr_buffer *out)
 {
     static const uint8_t version[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-    rm m = {.state = seed * 2 + 1, .out = out};
+    rm m = {.state = seed * 2 + 1, .out = out, .is_packable = is_packable};
     (void)rm_random(&m, 2);
     (void)rm_random(&m, 2);
     m.functions = 1 + rm_random(&m, RM_FUNCTIONS_MAX);
@@ -831,6 +831,19 @@ static inline void random_module(uint64_t seed, mr_buffer *out)
     rm_section(&m, 9, rm_write_elements);
     rm_section(&m, 10, rm_write_code);
     rm_section(&m, 11, rm_write_data);
+}
+
+/* random_module appends the module of `seed` to *out. */
+static inline void random_module(uint64_t seed, mr_buffer *out)
+{
+    rm_module(seed, false, out);
+}
+
+/* random_packable_module appends one that does the same once mr_code_pack has moved its globals,
+ * unless it reaches beyond its memory. */
+static inline void random_packable_module(uint64_t seed, mr_buffer *out)
+{
+    rm_module(seed, true, out);
 }
 
 #endif
