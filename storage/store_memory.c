@@ -47,8 +47,10 @@ static void memory_close(mr_backend *backend)
     free(backend);
 }
 
-static mr_status memory_get(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value)
+static mr_status memory_get(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                            uint32_t table, mr_span key, mr_buffer *value)
 {
+    (void)snapshot;
     pthread_rwlock_rdlock(&backend->lock);
     mr_status status = backend->broken ? MR_NO_MEMORY : MR_NOT_FOUND;
     const mr_entry *found = mr_memory_table_find(&backend->tables[table], key);
@@ -119,9 +121,11 @@ static bool keep(void *arg, mr_entry *entry)
     return true;
 }
 
-static mr_status memory_cursor_open(mr_backend *backend, uint32_t table, mr_span prefix,
-                                    mr_span from, mr_backend_cursor **out)
+static mr_status memory_cursor_open(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                                    uint32_t table, mr_span prefix, mr_span from,
+                                    mr_backend_cursor **out)
 {
+    (void)snapshot;
     mr_backend_cursor *cursor = calloc(1, sizeof *cursor);
     if (cursor == NULL)
         return MR_NO_MEMORY;
@@ -150,6 +154,19 @@ static mr_status memory_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr_
     return MR_OK;
 }
 
+static mr_status memory_snapshot_open(mr_backend *backend, mr_backend_snapshot **out)
+{
+    (void)backend;
+    (void)out;
+    return MR_STATE;
+}
+
+static void memory_snapshot_close(mr_backend *backend, mr_backend_snapshot *snapshot)
+{
+    (void)backend;
+    (void)snapshot;
+}
+
 const mr_backend_ops mr_backend_memory = {
     .open = memory_open,
     .close = memory_close,
@@ -158,4 +175,6 @@ const mr_backend_ops mr_backend_memory = {
     .cursor_open = memory_cursor_open,
     .cursor_next = memory_cursor_next,
     .cursor_close = memory_cursor_close,
+    .snapshot_open = memory_snapshot_open,
+    .snapshot_close = memory_snapshot_close,
 };
