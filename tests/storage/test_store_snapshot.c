@@ -33,6 +33,16 @@ static int setup(void **state, bool held_back, bool on_disk)
     return 0;
 }
 
+static int setup_memory(void **state)
+{
+    return setup(state, false, false);
+}
+
+static int setup_held_memory(void **state)
+{
+    return setup(state, true, false);
+}
+
 static int setup_rocksdb(void **state)
 {
     return setup(state, false, true);
@@ -376,7 +386,8 @@ static void random_changes_leave_each_snapshot_as_its_copy_of_a_flat_array(void 
     {                                                                                              \
 #test " (" #kind ")", test, setup_##kind, teardown, NULL                                   \
     }
-#define over_all(test) over(test, rocksdb), over(test, held_rocksdb)
+#define over_all(test)                                                                             \
+    over(test, memory), over(test, held_memory), over(test, rocksdb), over(test, held_rocksdb)
 
 int main(void)
 {
