@@ -44,6 +44,25 @@ void mr_store_layer_leave(mr_store *store)
     atomic_fetch_sub_explicit(&my_slot(store)->inside, 1, memory_order_release);
 }
 
+mr_layer *mr_store_look(mr_store *store, uint64_t *number)
+{
+    *number = atomic_load(&store->published);
+    mr_layer *layer = mr_store_layer_enter(store);
+    if (layer == NULL)
+        return NULL;
+    atomic_fetch_add_explicit(&layer->references, 1, memory_order_relaxed);
+    mr_store_layer_leave(store);
+    *number = layer->number;
+    return layer;
+}
+
+/* A change is in `layer`, then counted in `published`, and only then told to the backend. So when
+ * no later one is counted now, the backend had seen nothing, not even a part, of a later one. */
+bool mr_store_is_whole(const mr_store *store, uint64_t number)
+{
+    return atomic_load(&store->published) <= number;
+}
+
 static void drain(mr_store *store)
 {
     for (size_t i = 0; i < MR_READER_SLOTS; i++) {
@@ -129,6 +148,8 @@ void mr_store_close(mr_store *store)
         pthread_mutex_unlock(&store->lock);
         pthread_join(store->committer, NULL);
     }
+    mr_snapshot_put(store->snapshot);
+    MR_ASSERT(atomic_load(&store->snapshots_count) == 0);
     free_layers(store);
     if (store->backend != NULL)
         store->ops->close(store->backend);
@@ -142,7 +163,7 @@ static void close_store(mr_store **store)
     mr_store_close(*store);
 }
 
-static mr_store *new_store(const mr_backend_ops *ops, const mr_store_options *options)
+mr_store *mr_store_make(const mr_backend_ops *ops, uint32_t tables_count, bool read_only)
 {
     mr_store *store = aligned_alloc(_Alignof(mr_store), sizeof *store);
     if (store == NULL)
@@ -151,20 +172,28 @@ static mr_store *new_store(const mr_backend_ops *ops, const mr_store_options *op
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->changed, NULL);
     store->ops = ops;
-    store->tables_count = options->tables_count;
-    store->read_only = options->read_only;
-    if (getrandom(&store->seed, sizeof store->seed, GRND_NONBLOCK) != sizeof store->seed)
-        store->seed = mr_clock_ns();
+    store->tables_count = tables_count;
+    store->read_only = read_only;
     return store;
+}
+
+static uint64_t choose_seed(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = mr_clock_ns();
+    return seed;
 }
 
 mr_status mr_store_open_over(const mr_backend_ops *ops, const mr_store_options *options,
                              mr_store **out, mr_error *error)
 {
     MR_ASSERT(options->tables_count >= 1);
-    __attribute__((cleanup(close_store))) mr_store *store = new_store(ops, options);
+    __attribute__((cleanup(close_store))) mr_store *store =
+        mr_store_make(ops, options->tables_count, options->read_only);
     if (store == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
+    store->seed = choose_seed();
     MR_TRY(ops->open(options, &store->backend, error));
     if (!store->read_only) {
         if (pthread_create(&store->committer, NULL, committer_main, store) != 0)
@@ -184,33 +213,53 @@ mr_status mr_store_open(const mr_store_options *options, mr_store **out, mr_erro
 
 /* ---- Reading ---- */
 
-/* The value that the layer has; MR_NOT_FOUND when it removes the key. False when it says nothing.
- */
-static bool get_from_layer(mr_store *store, uint32_t table, mr_span key, mr_buffer *value,
-                           mr_status *status)
+bool mr_layer_read(const mr_layer *layer, uint64_t seed, uint32_t table, mr_span key,
+                   mr_buffer *value, mr_status *status)
 {
-    mr_layer *layer = mr_store_layer_enter(store);
-    if (layer == NULL)
+    const uint8_t *record = mr_layer_find(layer, mr_record_hash(seed, table, key), table, key);
+    if (record == NULL)
         return false;
-    const uint8_t *record =
-        mr_layer_find(layer, mr_record_hash(store->seed, table, key), table, key);
-    if (record != NULL) {
-        const mr_change change = mr_record_read(record);
-        *status = change.present ? mr_buffer_append(value, change.value) : MR_NOT_FOUND;
-    }
-    mr_store_layer_leave(store);
-    return record != NULL;
+    const mr_change change = mr_record_read(record);
+    *status = change.present ? mr_buffer_append(value, change.value) : MR_NOT_FOUND;
+    return true;
 }
 
 /* What is not in the layer is looked for in the backend, which has it when the layer went away in
  * between. */
+static mr_status get_now(mr_store *store, uint32_t table, mr_span key, mr_buffer *value)
+{
+    mr_status status;
+    const mr_layer *layer = mr_store_layer_enter(store);
+    bool there = layer != NULL && mr_layer_read(layer, store->seed, table, key, value, &status);
+    if (layer != NULL)
+        mr_store_layer_leave(store);
+    return there ? status : store->ops->get(store->backend, NULL, table, key, value);
+}
+
+/* The same in a snapshot. When its layer says nothing of the key, the backend's side has it, before
+ * or after it was told of the layer. */
+static mr_status get_then(const mr_snapshot *snapshot, uint32_t table, mr_span key,
+                          mr_buffer *value)
+{
+    mr_status status;
+    const mr_store *store = snapshot->store;
+    if (snapshot->layer != NULL &&
+        mr_layer_read(snapshot->layer, store->seed, table, key, value, &status))
+        return status;
+    return store->ops->get(store->backend, snapshot->backend, table, key, value);
+}
+
 mr_status mr_store_get(mr_store *store, uint32_t table, mr_span key, mr_buffer *value)
 {
     MR_ASSERT(table < store->tables_count);
-    mr_status status;
-    if (get_from_layer(store, table, key, value, &status))
-        return status;
-    return store->ops->get(store->backend, table, key, value);
+    if (store->snapshot != NULL)
+        return get_then(store->snapshot, table, key, value);
+    return get_now(store, table, key, value);
+}
+
+uint64_t mr_store_sequence(const mr_store *store)
+{
+    return store->snapshot != NULL ? store->snapshot->number : atomic_load(&store->published);
 }
 
 /* ---- Submitting ---- */
@@ -249,7 +298,7 @@ static void publish(mr_store *store, mr_layer *layer)
     atomic_store_explicit(&layer->references, 1, memory_order_relaxed);
     layer->number = atomic_load(&store->published) + 1;
     atomic_store(&store->layer, layer);
-    atomic_store(&store->published, layer->number); /* in this order, see store_cursor.c */
+    atomic_store(&store->published, layer->number); /* in this order, see mr_store_is_whole */
     store->in_flight = layer;
 }
 

@@ -2,9 +2,10 @@
 /* store: named tables of bytes with atomic, durable batches. Two backends: RocksDB, and memory for
  * tests and volatile engines. A store knows nothing of what the bytes mean.
  *
- *            get   cursor  submit  wait
- *   get       -      -       -      -     (- : may run side by side, from any threads)
- *   submit    -      -       X      -     (X : the caller orders them; one thread submits)
+ *             get   cursor  snapshot  submit  wait
+ *   get        -      -        -        -      -     (- : may run side by side, from any threads)
+ *   submit     -      -        -        X      -     (X : the caller orders them; one thread
+ * submits)
  *
  * A get or cursor sees every batch submitted before it, durable or not, and none in part. A change
  * that failed to become durable is seen until the store is closed. */
@@ -19,6 +20,7 @@
 #include "base/error.h"
 
 typedef struct mr_store mr_store;
+typedef struct mr_snapshot mr_snapshot;
 typedef struct mr_batch mr_batch;
 typedef struct mr_cursor mr_cursor;
 
@@ -37,7 +39,8 @@ typedef struct mr_store_options {
  * Owns:    the caller closes *out. */
 mr_status mr_store_open(const mr_store_options *options, mr_store **out, mr_error *error);
 
-/* mr_store_close waits for submitted batches and closes. Accepts NULL. Ends open cursors first. */
+/* mr_store_close waits for submitted batches and closes. Accepts NULL. The caller has closed all
+ * cursors and views of the store, and has put all its snapshots. */
 void mr_store_close(mr_store *store);
 
 /* mr_store_get appends the value of `key` to `value`.
@@ -60,6 +63,12 @@ mr_status mr_store_submit(mr_store *store, mr_batch *const *batches, size_t batc
 /* mr_store_wait returns when everything submitted is durable (synced to the disk).
  * Errors: as mr_store_submit. Threads: any. */
 mr_status mr_store_wait(mr_store *store, mr_error *error);
+
+/* mr_store_sequence returns the number of changes submitted since the store was opened; of a view,
+ * how many of them its snapshot has. So a view is out of date when the two differ.
+ * Threads: any. Wait-free, one load.
+ * Order:   a get, cursor or snapshot that begins later sees these changes, or more. */
+uint64_t mr_store_sequence(const mr_store *store);
 
 /* mr_store_bytes_written returns how many bytes of keys and values were submitted since open. */
 uint64_t mr_store_bytes_written(const mr_store *store);
@@ -88,5 +97,32 @@ void mr_cursor_close(mr_cursor *cursor);
 /* mr_cursor_next yields the next pair, borrowed until the next call on the cursor.
  * Errors: MR_NOT_FOUND at the end; MR_IO; MR_CORRUPT. */
 mr_status mr_cursor_next(mr_cursor *cursor, mr_span *key, mr_span *value);
+
+/* ---- Snapshots ---- */
+
+/* mr_store_snapshot yields the store as it is now: after the change submitted last, durable or not,
+ * and never changed again. It copies nothing, whatever the store holds; a snapshot keeps alive what
+ * later changes replace or remove, and the records of the change that was in flight. Of a view it
+ * yields the view's own snapshot.
+ *
+ * Errors:  MR_NO_MEMORY.  Owns: the caller gets a counted reference; all are put before the store
+ *          is closed.
+ * Threads: any. Waits for no change, and no change waits for it. Lock-free but for short locks of
+ *          the backend's. */
+mr_status mr_store_snapshot(mr_store *store, mr_snapshot **out);
+
+/* mr_snapshot_get counts a reference, which mr_snapshot_put gives back. The last one frees what
+ * only this snapshot kept alive. Put accepts NULL. Threads: any. */
+mr_snapshot *mr_snapshot_get(mr_snapshot *snapshot);
+void mr_snapshot_put(mr_snapshot *snapshot);
+
+/* mr_store_open_view makes a store that reads a snapshot, for code that takes a store: gets and
+ * cursors see the snapshot, submit is refused with MR_STATE.
+ * Errors: MR_NO_MEMORY.  Owns: the caller closes *out; it has a reference of its own. */
+mr_status mr_store_open_view(mr_snapshot *snapshot, mr_store **out);
+
+/* mr_store_view_move makes a view read another snapshot of the same store. The caller sees to it
+ * that nobody reads the view meanwhile, and that no cursor of it is open. */
+void mr_store_view_move(mr_store *view, mr_snapshot *snapshot);
 
 #endif

@@ -42,24 +42,33 @@ typedef struct mr_change_source {
 
 typedef struct mr_backend mr_backend;
 typedef struct mr_backend_cursor mr_backend_cursor;
+typedef struct mr_backend_snapshot mr_backend_snapshot;
 
-/* Every function that fails without an mr_error has been asked for one key or one step. */
+/* Every function that fails without an mr_error has been asked for one key or one step. Where a
+ * snapshot is NULL, what is there now is meant. */
 typedef struct mr_backend_ops {
     mr_status (*open)(const mr_store_options *options, mr_backend **out, mr_error *error);
     void (*close)(mr_backend *backend);
 
     /* Appends the value of `key` to `value`; MR_NOT_FOUND. Any thread. */
-    mr_status (*get)(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value);
+    mr_status (*get)(mr_backend *backend, const mr_backend_snapshot *snapshot, uint32_t table,
+                     mr_span key, mr_buffer *value);
 
     /* Applies all changes, visible and durable on return. After a crash there are all of them or
      * none. Readers of the store find them in a layer meanwhile, so a part may be seen here. */
     mr_status (*apply)(mr_backend *backend, mr_change_source *changes, mr_error *error);
 
-    /* Pairs of `table` whose keys start with `prefix`, from the first key >= `from`, as of now. */
-    mr_status (*cursor_open)(mr_backend *backend, uint32_t table, mr_span prefix, mr_span from,
-                             mr_backend_cursor **out);
+    /* Pairs of `table` whose keys start with `prefix`, from the first key >= `from`. It is closed
+     * before its snapshot is. */
+    mr_status (*cursor_open)(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                             uint32_t table, mr_span prefix, mr_span from, mr_backend_cursor **out);
     mr_status (*cursor_next)(mr_backend_cursor *cursor, mr_span *key, mr_span *value);
     void (*cursor_close)(mr_backend_cursor *cursor);
+
+    /* What is there now, for ever the same; during an apply it may be a part, as for readers. The
+     * time it takes does not depend on what is there. Any thread. MR_NO_MEMORY. */
+    mr_status (*snapshot_open)(mr_backend *backend, mr_backend_snapshot **out);
+    void (*snapshot_close)(mr_backend *backend, mr_backend_snapshot *snapshot);
 } mr_backend_ops;
 
 extern const mr_backend_ops mr_backend_rocksdb;

@@ -8,24 +8,13 @@
 struct mr_cursor {
     mr_store *store;
     mr_backend_cursor *backend;
-    mr_layer *layer; /* counted; NULL when it has no such key */
+    mr_layer *layer; /* counted; NULL when it has no such key, or a snapshot holds it */
     const mr_layer_item *next, *end;
     bool pending; /* key and value hold the backend's next pair */
     bool ended;   /* the backend has no more */
     mr_span key;
     mr_span value;
 };
-
-/* Returns the layer in flight with a reference for the caller, or NULL. */
-static mr_layer *get_layer(mr_store *store)
-{
-    mr_layer *layer = mr_store_layer_enter(store);
-    if (layer == NULL)
-        return NULL;
-    atomic_fetch_add_explicit(&layer->references, 1, memory_order_relaxed);
-    mr_store_layer_leave(store);
-    return layer;
-}
 
 static void drop_layer(mr_cursor *cursor)
 {
@@ -41,32 +30,60 @@ static void drop_backend(mr_cursor *cursor)
     cursor->backend = NULL;
 }
 
-/* Opens both sides, and tells in *number after which change they are to be the store. A layer
- * without such a key is not needed. */
-static mr_status open_sides(mr_cursor *cursor, uint32_t table, mr_span prefix, mr_span from,
-                            uint64_t *number)
+/* What is to be walked. */
+typedef struct range {
+    uint32_t table;
+    mr_span prefix;
+    mr_span from;
+} range;
+
+/* Points the cursor at a layer's part of the range; false when the layer, or NULL, has none. */
+static mr_status take_items(mr_cursor *cursor, mr_layer *layer, const range *r, bool *found)
 {
-    mr_store *store = cursor->store;
     size_t count = 0;
-    cursor->next = NULL;
-    *number = atomic_load(&store->published);
-    cursor->layer = get_layer(store);
-    if (cursor->layer != NULL) {
-        *number = cursor->layer->number;
-        MR_TRY(mr_layer_range(cursor->layer, table, prefix, from, &cursor->next, &count));
-    }
-    if (count == 0)
-        drop_layer(cursor);
-    cursor->end = count == 0 ? cursor->next : cursor->next + count;
-    return store->ops->cursor_open(store->backend, table, prefix, from, &cursor->backend);
+    cursor->next = cursor->end = NULL;
+    if (layer != NULL)
+        MR_TRY(mr_layer_range(layer, r->table, r->prefix, r->from, &cursor->next, &count));
+    *found = count > 0;
+    if (*found)
+        cursor->end = cursor->next + count;
+    return MR_OK;
 }
 
-/* Whether both sides together are the store at one moment: the backend has seen nothing, not even a
- * part, of a change after `number`. A change is in `layer`, then counted in `published`, and only
- * then told to the backend; so a reader that saw it there finds it counted here. */
-static bool is_whole(const mr_cursor *cursor, uint64_t number)
+/* Opens both sides, and tells in *number after which change they are to be the store. A layer
+ * without such a key is not needed. */
+static mr_status open_sides(mr_cursor *cursor, const range *r, uint64_t *number)
 {
-    return atomic_load(&cursor->store->published) == number;
+    mr_store *store = cursor->store;
+    bool needed;
+    cursor->layer = mr_store_look(store, number);
+    MR_TRY(take_items(cursor, cursor->layer, r, &needed));
+    if (!needed)
+        drop_layer(cursor);
+    return store->ops->cursor_open(store->backend, NULL, r->table, r->prefix, r->from,
+                                   &cursor->backend);
+}
+
+/* Tries again when a change was submitted meanwhile: lock-free, as the store has moved on. */
+static mr_status open_now(mr_cursor *cursor, const range *r)
+{
+    uint64_t number;
+    MR_TRY(open_sides(cursor, r, &number));
+    while (!mr_store_is_whole(cursor->store, number)) {
+        drop_layer(cursor);
+        drop_backend(cursor);
+        MR_TRY(open_sides(cursor, r, &number));
+    }
+    return MR_OK;
+}
+
+/* The snapshot has a reference to its layer, and outlives the cursor. */
+static mr_status open_then(mr_cursor *cursor, const mr_snapshot *snapshot, const range *r)
+{
+    bool found;
+    MR_TRY(take_items(cursor, snapshot->layer, r, &found));
+    return cursor->store->ops->cursor_open(snapshot->store->backend, snapshot->backend, r->table,
+                                           r->prefix, r->from, &cursor->backend);
 }
 
 void mr_cursor_close(mr_cursor *cursor)
@@ -83,7 +100,6 @@ static void close_cursor(mr_cursor **cursor)
     mr_cursor_close(*cursor);
 }
 
-/* Tries again when a change was submitted meanwhile: lock-free, as the store has moved on. */
 mr_status mr_cursor_open(mr_store *store, uint32_t table, mr_span prefix, mr_span from,
                          mr_cursor **out)
 {
@@ -92,13 +108,8 @@ mr_status mr_cursor_open(mr_store *store, uint32_t table, mr_span prefix, mr_spa
     if (cursor == NULL)
         return MR_NO_MEMORY;
     cursor->store = store;
-    uint64_t number;
-    MR_TRY(open_sides(cursor, table, prefix, from, &number));
-    while (!is_whole(cursor, number)) {
-        drop_layer(cursor);
-        drop_backend(cursor);
-        MR_TRY(open_sides(cursor, table, prefix, from, &number));
-    }
+    const range r = {table, prefix, from};
+    MR_TRY(store->snapshot != NULL ? open_then(cursor, store->snapshot, &r) : open_now(cursor, &r));
     *out = cursor;
     cursor = NULL;
     return MR_OK;

@@ -5,11 +5,11 @@
  * committer tells the backend and, when the change is durable there, takes the layer away. A key
  * is at every moment in the layer, or in the backend, or in both with the same value.
  *
- *      spare --fill--> published --durable--> draining --no reader, no cursor--> spare
- *      submitter       submitter              committer   committer or the last cursor
+ *      spare --fill--> published --durable--> draining --nobody holds it--> spare
+ *      submitter       submitter              committer   committer or the last holder
  *
  * A layer whose change failed stays published, so that what was seen once is seen until the store
- * is closed. */
+ * is closed. A layer that a snapshot or cursor holds stays as it is until they let go of it. */
 #ifndef MR_STORAGE_STORE_INTERNAL_H
 #define MR_STORAGE_STORE_INTERNAL_H
 
@@ -23,10 +23,21 @@ typedef struct mr_reader_slot {
     _Alignas(MR_CACHE_LINE) atomic_uint inside;
 } mr_reader_slot;
 
+/* The layer in flight at one moment and the backend at that moment: together they are the store
+ * after change `number`, also when the backend has been told of the layer since. */
+struct mr_snapshot {
+    mr_store *store; /* never a view */
+    mr_layer *layer; /* counted, NULL when nothing was in flight */
+    mr_backend_snapshot *backend;
+    uint64_t number; /* of the last change in it */
+    _Alignas(MR_CACHE_LINE) atomic_uint references;
+};
+
 struct mr_store {
     const mr_backend_ops *ops;
-    mr_backend *backend;
-    uint64_t seed; /* of the hashes of keys; random */
+    mr_snapshot *snapshot; /* counted; of a view, which reads it and nothing else. Else NULL */
+    mr_backend *backend;   /* NULL in a view */
+    uint64_t seed;         /* of the hashes of keys; random */
     uint32_t tables_count;
     bool read_only;
     _Atomic uint64_t bytes_written;
@@ -47,6 +58,9 @@ struct mr_store {
     _Alignas(MR_CACHE_LINE) _Atomic(mr_layer *) layer; /* NULL when the backend has everything */
     _Atomic uint64_t published;                        /* changes submitted so far */
     mr_reader_slot readers[MR_READER_SLOTS];
+
+    /* Not yet put; written by who takes and puts them. */
+    _Alignas(MR_CACHE_LINE) _Atomic uint64_t snapshots_count;
 };
 
 /* mr_store_layer_enter returns the layer in flight, which stays as it is until
@@ -54,6 +68,22 @@ struct mr_store {
  * reader does not wait for anything. Threads: any. Lock-free. */
 mr_layer *mr_store_layer_enter(mr_store *store);
 void mr_store_layer_leave(mr_store *store);
+
+/* mr_store_look yields what a consistent look at layer and backend begins with: the layer in flight
+ * with a reference for the caller, or NULL, and the number of the last change that it and the
+ * backend had been told of. Then the backend's side is opened; and the two are the store after that
+ * change if mr_store_is_whole. Else a change was submitted meanwhile, and the caller looks again.
+ * Threads: any. Lock-free. */
+mr_layer *mr_store_look(mr_store *store, uint64_t *number);
+bool mr_store_is_whole(const mr_store *store, uint64_t number);
+
+/* mr_layer_read appends the value that a layer has for a key, or makes *status MR_NOT_FOUND when
+ * the change removes it. False when the change does not touch the key. Threads: any. */
+bool mr_layer_read(const mr_layer *layer, uint64_t seed, uint32_t table, mr_span key,
+                   mr_buffer *value, mr_status *status);
+
+/* mr_store_make makes a store without backend and committer, for `ops`. NULL when out of memory. */
+mr_store *mr_store_make(const mr_backend_ops *ops, uint32_t tables_count, bool read_only);
 
 /* mr_store_layer_put gives back a counted reference; the last one makes the layer a spare one. */
 void mr_store_layer_put(mr_store *store, mr_layer *layer);

@@ -29,6 +29,11 @@ struct mr_backend {
     rocksdb_column_family_handle_t **families; /* one a table, then the default one */
 };
 
+struct mr_backend_snapshot {
+    const rocksdb_snapshot_t *snapshot;
+    rocksdb_readoptions_t *read_options; /* of gets */
+};
+
 struct mr_backend_cursor {
     mr_backend *backend;
     rocksdb_readoptions_t *read_options;
@@ -250,13 +255,13 @@ static mr_status rocksdb_open_backend(const mr_store_options *options, mr_backen
     return MR_OK;
 }
 
-static mr_status rocksdb_get_value(mr_backend *backend, uint32_t table, mr_span key,
-                                   mr_buffer *value)
+static mr_status rocksdb_get_value(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                                   uint32_t table, mr_span key, mr_buffer *value)
 {
     char *text = NULL;
-    rocksdb_pinnableslice_t *slice =
-        rocksdb_get_pinned_cf(backend->db, backend->read_options, backend->families[table],
-                              (const char *)key.data, key.size, &text);
+    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
+        backend->db, snapshot == NULL ? backend->read_options : snapshot->read_options,
+        backend->families[table], (const char *)key.data, key.size, &text);
     MR_TRY(translate(text, "reading", backend->path, NULL));
     if (slice == NULL)
         return MR_NOT_FOUND;
@@ -309,8 +314,9 @@ static size_t bound_after(mr_span prefix, char *out)
 
 /* With a bound the iterator leaves out files and blocks beyond the prefix, and does not look
  * through removed keys there. */
-static mr_status rocksdb_cursor_open(mr_backend *backend, uint32_t table, mr_span prefix,
-                                     mr_span from, mr_backend_cursor **out)
+static mr_status rocksdb_cursor_open(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                                     uint32_t table, mr_span prefix, mr_span from,
+                                     mr_backend_cursor **out)
 {
     mr_backend_cursor *cursor = calloc(1, sizeof *cursor + prefix.size);
     if (cursor == NULL)
@@ -319,6 +325,8 @@ static mr_status rocksdb_cursor_open(mr_backend *backend, uint32_t table, mr_spa
     cursor->read_options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_total_order_seek(cursor->read_options,
                                              prefix.size < MR_ROCKSDB_PREFIX_BYTES);
+    if (snapshot != NULL)
+        rocksdb_readoptions_set_snapshot(cursor->read_options, snapshot->snapshot);
     size_t bound_bytes = bound_after(prefix, cursor->bound);
     if (bound_bytes > 0)
         rocksdb_readoptions_set_iterate_upper_bound(cursor->read_options, cursor->bound,
@@ -352,6 +360,28 @@ static mr_status rocksdb_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr
     return MR_OK;
 }
 
+/* A number of RocksDB's, from which on merging keeps what is replaced. It takes the database's lock
+ * for some instructions; no write holds that while it waits for the disk. */
+static mr_status rocksdb_snapshot_open(mr_backend *backend, mr_backend_snapshot **out)
+{
+    mr_backend_snapshot *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return MR_NO_MEMORY;
+    made->snapshot = rocksdb_create_snapshot(backend->db);
+    made->read_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_total_order_seek(made->read_options, 1);
+    rocksdb_readoptions_set_snapshot(made->read_options, made->snapshot);
+    *out = made;
+    return MR_OK;
+}
+
+static void rocksdb_snapshot_close(mr_backend *backend, mr_backend_snapshot *snapshot)
+{
+    rocksdb_readoptions_destroy(snapshot->read_options);
+    rocksdb_release_snapshot(backend->db, snapshot->snapshot);
+    free(snapshot);
+}
+
 const mr_backend_ops mr_backend_rocksdb = {
     .open = rocksdb_open_backend,
     .close = rocksdb_close_backend,
@@ -360,4 +390,6 @@ const mr_backend_ops mr_backend_rocksdb = {
     .cursor_open = rocksdb_cursor_open,
     .cursor_next = rocksdb_cursor_next,
     .cursor_close = rocksdb_cursor_close,
+    .snapshot_open = rocksdb_snapshot_open,
+    .snapshot_close = rocksdb_snapshot_close,
 };

@@ -76,11 +76,12 @@ static inline mr_status held_open(const mr_store_options *options, mr_backend **
     return held.inner->open(options, out, error);
 }
 
-static inline mr_status held_get(mr_backend *backend, uint32_t table, mr_span key, mr_buffer *value)
+static inline mr_status held_get(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                                 uint32_t table, mr_span key, mr_buffer *value)
 {
     MR_TRY(held_fails(HELD_READ, NULL));
     held_step_aside();
-    return held.inner->get(backend, table, key, value);
+    return held.inner->get(backend, snapshot, table, key, value);
 }
 
 static inline mr_status held_apply(mr_backend *backend, mr_change_source *changes, mr_error *error)
@@ -103,12 +104,13 @@ static inline mr_status held_apply(mr_backend *backend, mr_change_source *change
     return MR_OK;
 }
 
-static inline mr_status held_cursor_open(mr_backend *backend, uint32_t table, mr_span prefix,
-                                         mr_span from, mr_backend_cursor **out)
+static inline mr_status held_cursor_open(mr_backend *backend, const mr_backend_snapshot *snapshot,
+                                         uint32_t table, mr_span prefix, mr_span from,
+                                         mr_backend_cursor **out)
 {
     MR_TRY(held_fails(HELD_READ, NULL));
     held_step_aside();
-    return held.inner->cursor_open(backend, table, prefix, from, out);
+    return held.inner->cursor_open(backend, snapshot, table, prefix, from, out);
 }
 
 static inline mr_status held_cursor_next(mr_backend_cursor *cursor, mr_span *key, mr_span *value)
@@ -127,6 +129,18 @@ static inline void held_cursor_close(mr_backend_cursor *cursor)
     held.inner->cursor_close(cursor);
 }
 
+static inline mr_status held_snapshot_open(mr_backend *backend, mr_backend_snapshot **out)
+{
+    MR_TRY(held_fails(HELD_READ, NULL));
+    held_step_aside();
+    return held.inner->snapshot_open(backend, out);
+}
+
+static inline void held_snapshot_close(mr_backend *backend, mr_backend_snapshot *snapshot)
+{
+    held.inner->snapshot_close(backend, snapshot);
+}
+
 static const mr_backend_ops held_ops = {
     .open = held_open,
     .close = held_close,
@@ -135,6 +149,8 @@ static const mr_backend_ops held_ops = {
     .cursor_open = held_cursor_open,
     .cursor_next = held_cursor_next,
     .cursor_close = held_cursor_close,
+    .snapshot_open = held_snapshot_open,
+    .snapshot_close = held_snapshot_close,
 };
 
 static inline void held_reset(const mr_backend_ops *inner)
