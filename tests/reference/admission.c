@@ -138,9 +138,10 @@ static mr_admission admit_reply(mr_reference *r, const mr_transaction *t,
     mr_reference_message m = message_of(r, t, &result->id, MR_KIND_REPLY, &letter.program);
     m.message.reply_to = mr_reference_keep_id(r, &t->to);
     memcpy(m.message.code, (uint8_t[]){0, 1, 0, 0}, 4);
-    m.message.gas_limit += letter.deposit;
+    m.message.gas_limit =
+        mr_reference_most(r, &letter.payer, m.message.gas_limit + letter.deposit);
     m.sponsor = letter.payer;
-    m.sponsored = letter.deposit;
+    m.sponsored = m.message.gas_limit - t->gas_limit;
     m.has_origin = letter.has_origin;
     m.origin = letter.origin;
     mr_reference_enqueue(r, &m);
@@ -200,7 +201,8 @@ static mr_admission admit(mr_reference *r, const mr_transaction *t, uint64_t ind
     const uint64_t payload_max = r->schedule.payload_bytes_max;
     if (t->payload.size > payload_max || t->salt.size > payload_max)
         return MR_ADMISSION_PAYLOAD;
-    if (r->block_limit != 0 && t->gas_limit > r->block_limit)
+    if (t->gas_limit > MR_REFERENCE_GAS_MAX ||
+        (r->block_limit != 0 && t->gas_limit > r->block_limit))
         return MR_ADMISSION_GAS_LIMIT;
     switch (t->kind) {
     case MR_TRANSACTION_CREATE:

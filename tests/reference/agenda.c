@@ -118,7 +118,7 @@ mr_reference_letter mr_reference_take_letter(mr_reference *r, size_t i)
 
 bool mr_reference_answer_letter(mr_reference *r, const mr_reference_letter *letter)
 {
-    const uint64_t gas = letter->gas + letter->deposit;
+    const uint64_t gas = mr_reference_most(r, &letter->payer, letter->gas + letter->deposit);
     if (gas == 0 && !letter->has_origin)
         return false;
     const mr_reference_message m = {

@@ -46,23 +46,25 @@ uint64_t mr_reference_may_draw(const mr_reference *r, const mr_reference_message
         const uint64_t gas = w->message.message.gas_limit;
         draw = gas > rent ? gas - (uint64_t)rent : 0;
     }
-    /* What it may burn has 64 bits. */
-    const uint64_t most = UINT64_MAX - m->message.gas_limit;
+    const uint64_t most = MR_REFERENCE_GAS_MAX - m->message.gas_limit;
     return draw < most ? draw : most;
 }
 
 void mr_reference_return_drawn(mr_reference_step *s)
 {
-    if (s->drawn == s->home)
+    if (s->drawn == 0 && s->home == 0)
         return;
     mr_reference *r = s->r;
     const belonging b = belongs(r, &s->m);
-    if (b.woken != NULL) {
-        b.woken->message.gas_limit += s->home - s->drawn;
-        return;
+    mr_message *to = b.woken != NULL ? &b.woken->message : &b.waiting->message.message;
+    to->gas_limit += s->home - s->drawn;
+    if (to->gas_limit > MR_REFERENCE_GAS_MAX) {
+        mr_reference_give_back(s, to->gas_limit - MR_REFERENCE_GAS_MAX);
+        to->gas_limit = MR_REFERENCE_GAS_MAX;
     }
+    if (b.woken != NULL)
+        return;
     mr_reference_waiting_message *w = b.waiting;
-    w->message.message.gas_limit += s->home - s->drawn;
     const uint32_t paid = mr_reference_paid_until(r, w->since, w->message.message.gas_limit);
     const uint32_t until = paid < w->wish ? paid : w->wish;
     if (until == w->until)
@@ -194,18 +196,18 @@ static uint32_t signal_code(const uint8_t code[4])
 }
 
 /* Tells the program that the message failed. False when it cannot. */
-static bool send_signal(mr_reference_step *s, const uint8_t code[4])
+static bool send_signal(mr_reference_step *s, const uint8_t code[4], uint64_t gas)
 {
     const mr_reference_message *m = &s->m;
     const bool is_told = m->message.kind == MR_KIND_HANDLE ||
                          (m->message.kind == MR_KIND_REPLY && m->message.code[0] == 0);
-    if (!is_told || m->context.system_gas == 0 || s->receipt.outcome == MR_OUTCOME_UNAVAILABLE)
+    if (!is_told || gas == 0 || s->receipt.outcome == MR_OUTCOME_UNAVAILABLE)
         return false;
     mr_reference_message signal = mr_reference_child(
         s, &s->program->id,
         &(mr_message){
             .id = mr_reference_id_of_signal(&m->message.id),
-            .gas_limit = m->context.system_gas,
+            .gas_limit = gas,
             .reply_to = mr_reference_keep_id(s->r, &m->message.id),
             .signal = signal_code(code),
             .kind = MR_KIND_SIGNAL,
@@ -217,23 +219,27 @@ static bool send_signal(mr_reference_step *s, const uint8_t code[4])
     return true;
 }
 
-/* `left` is the gas that the dispatch has not burned, what it may draw included. */
-static void fail(mr_reference_step *s, const uint8_t code[4], mr_span payload, uint64_t left)
+/* `left` is the gas that the dispatch has not burned, what it may draw included but not what it
+ * added to the system reservation, `added`. */
+static void fail(mr_reference_step *s, const uint8_t code[4], mr_span payload, uint64_t left,
+                 uint64_t added)
 {
     const mr_reference_message *m = &s->m;
+    const uint64_t system_gas = m->context.system_gas + added;
     if (m->message.kind == MR_KIND_INIT && s->program->status == MR_PROGRAM_UNINITIALIZED) {
         s->program->status = MR_PROGRAM_TERMINATED;
         mr_reference_close_program(s, m->message.source, m->from_program);
     }
-    if (!send_signal(s, code))
-        left += m->context.system_gas;
+    if (!send_signal(s, code, system_gas))
+        left += system_gas;
     const uint64_t own = mr_reference_own_part(s, left);
     if (mr_reference_is_answered(s)) {
         const uint64_t gas = own + m->deposit;
-        const mr_reference_message reply = mr_reference_reply(
-            s, code, mr_reference_brings(m), payload, m->from_program ? gas : 0);
+        mr_reference_message reply =
+            mr_reference_reply(s, code, mr_reference_brings(m), payload, 0);
         s->receipt.sent++;
         if (m->from_program) {
+            reply.message.gas_limit = mr_reference_most(s->r, &m->payer, gas);
             mr_reference_enqueue(s->r, &reply);
         } else {
             (void)mr_reference_tell_user(s->r, &reply);
@@ -305,7 +311,7 @@ static void execute(mr_reference_step *s, uint32_t entry)
     if (gas < charge) {
         s->receipt.outcome = MR_OUTCOME_OUT_OF_GAS;
         s->receipt.gas_burned = own;
-        fail(s, (const uint8_t[]){1, 0, 0, 0}, (mr_span){0}, gas - own);
+        fail(s, (const uint8_t[]){1, 0, 0, 0}, (mr_span){0}, gas - own, 0);
         return;
     }
     mr_execution *e = &r->execution;
@@ -321,7 +327,8 @@ static void execute(mr_reference_step *s, uint32_t entry)
     if (mr_execution_succeeded(e))
         mr_reference_succeed(s, e);
     else
-        fail(s, e->error, e->outcome == MR_OUTCOME_PANIC ? e->text : (mr_span){0}, e->gas_left);
+        fail(s, e->error, e->outcome == MR_OUTCOME_PANIC ? e->text : (mr_span){0}, e->gas_left,
+             e->system_gas);
 }
 
 /* A dispatch of an entry that the code does not have. */
@@ -354,16 +361,16 @@ static void end(mr_reference_step *s)
     const uint64_t gas = s->m.message.gas_limit + s->draw;
     if (s->m.removed) {
         s->receipt.outcome = MR_OUTCOME_REMOVED;
-        fail(s, (const uint8_t[]){1, 3, 0, 0}, (mr_span){0}, gas);
+        fail(s, (const uint8_t[]){1, 3, 0, 0}, (mr_span){0}, gas, 0);
     } else if (p->status == MR_PROGRAM_EXITED) {
         s->receipt.outcome = MR_OUTCOME_UNAVAILABLE;
-        fail(s, (const uint8_t[]){1, 2, 0, 0}, mr_span_of(&p->heir, sizeof p->heir), gas);
+        fail(s, (const uint8_t[]){1, 2, 0, 0}, mr_span_of(&p->heir, sizeof p->heir), gas, 0);
     } else if (p->status == MR_PROGRAM_TERMINATED) {
         s->receipt.outcome = MR_OUTCOME_UNAVAILABLE;
-        fail(s, (const uint8_t[]){1, 2, 1, 0}, (mr_span){0}, gas);
+        fail(s, (const uint8_t[]){1, 2, 1, 0}, (mr_span){0}, gas, 0);
     } else if (p->status == MR_PROGRAM_UNINITIALIZED && kind == MR_KIND_HANDLE) {
         s->receipt.outcome = MR_OUTCOME_UNAVAILABLE;
-        fail(s, (const uint8_t[]){1, 2, 2, 0}, (mr_span){0}, gas);
+        fail(s, (const uint8_t[]){1, 2, 2, 0}, (mr_span){0}, gas, 0);
     } else if (!mr_code_has_entry(p->code, entry_of(kind))) {
         pass_over(s);
     } else {

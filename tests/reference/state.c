@@ -211,6 +211,14 @@ void mr_reference_refund(mr_reference *r, const mr_id *payer, uint64_t gas)
         mr_reference_account_of(r, payer)->coming += (mr_value)gas * r->schedule.value_per_gas;
 }
 
+uint64_t mr_reference_most(mr_reference *r, const mr_id *payer, uint64_t gas)
+{
+    if (gas <= MR_REFERENCE_GAS_MAX)
+        return gas;
+    mr_reference_refund(r, payer, gas - MR_REFERENCE_GAS_MAX);
+    return MR_REFERENCE_GAS_MAX;
+}
+
 void mr_reference_rent(mr_reference *r, uint64_t gas)
 {
     r->block->info.gas_rent += gas;

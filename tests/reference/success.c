@@ -182,6 +182,7 @@ static void reply_to_program(mr_reference_step *s, const mr_execution *e,
     } else {
         reply->message.gas_limit += d->rest;
     }
+    reply->message.gas_limit = mr_reference_most(s->r, &reply->payer, reply->message.gas_limit);
     mr_reference_enqueue(s->r, reply);
 }
 
