@@ -93,7 +93,7 @@ static bool same_user_message(mr_difference *d, uint64_t index, const mr_user_me
     const place p = {d, "message to a user", index};
     return ID(from) && ID(to) && NUMBER(is_reply) && ID(reply_to) && ID(id) &&
            bytes(&p, "code", mr_span_of(expected->code, 4), mr_span_of(found->code, 4)) &&
-           NUMBER(value) && BYTES(payload);
+           NUMBER(value) && NUMBER(until) && BYTES(payload);
 }
 
 static bool same_transaction(mr_difference *d, uint64_t index,
@@ -124,8 +124,9 @@ static bool same_info(mr_difference *d, const mr_block_info *expected, const mr_
 {
     const place p = {d, "block", expected->height};
     return NUMBER(height) && NUMBER(transactions_count) && NUMBER(transactions_accepted) &&
-           NUMBER(receipts_count) && NUMBER(user_messages_count) && NUMBER(gas_burned) &&
-           NUMBER(reward) && NUMBER(queue_count);
+           NUMBER(receipts_count) && NUMBER(replies_count) && NUMBER(failures_count) &&
+           NUMBER(user_messages_count) && NUMBER(agenda_messages_count) && NUMBER(tasks_count) &&
+           NUMBER(gas_burned) && NUMBER(gas_rent) && NUMBER(reward) && NUMBER(queue_count);
 }
 
 static bool same_lists(const mr_reference_block *expected, const mr_block *block, mr_difference *d)
@@ -142,7 +143,9 @@ static bool same_lists(const mr_reference_block *expected, const mr_block *block
     for (uint64_t i = 0; i < expected->info.receipts_count; i++) {
         if (!mr_block_receipt(block, i, &receipt))
             return differ(d, "receipt %llu is missing", (unsigned long long)i);
-        if (!same_receipt(d, i, &expected->receipts[i], &receipt))
+        const place p = {d, "receipt", i};
+        if (!same_receipt(d, i, &expected->receipts[i], &receipt) ||
+            !id(&p, "parent", &expected->receipts[i].parent, &receipt.parent))
             return false;
     }
     for (uint64_t i = 0; i < expected->info.user_messages_count; i++) {
