@@ -56,7 +56,7 @@ typedef struct player {
     mr_engine *engine;
     mr_difference *difference;
     mr_error error;
-    uint64_t gas_before; /* in the queue */
+    uint64_t gas_before; /* in the queue, and held */
     mr_block *before;    /* the last block, committed: it stays readable */
 } player;
 
@@ -130,7 +130,7 @@ static bool discard_some(player *p, size_t b)
     return discard_another(p, b, b) && discard_another(p, b, b * 7 % p->history->blocks_count);
 }
 
-/* Gas as the public figures have it: bought is burned, queued or refunded. */
+/* Gas as the public figures have it: bought is burned, rent, queued, held or refunded. */
 static bool gas_is_conserved(player *p, const mr_history_block *block, const mr_block *made)
 {
     uint64_t burned = 0, bought = 0;
@@ -146,7 +146,8 @@ static bool gas_is_conserved(player *p, const mr_history_block *block, const mr_
     mr_block_info_get(made, &info);
     const mr_reference_block *expected = block->expected;
     if (burned == info.gas_burned &&
-        p->gas_before + bought == expected->gas_queued + burned + expected->gas_refunded)
+        p->gas_before + bought == expected->gas_queued + expected->gas_held + burned +
+                                      info.gas_rent + expected->gas_refunded)
         return true;
     (void)snprintf(p->difference->text, sizeof p->difference->text, "gas is not conserved");
     return false;
@@ -193,7 +194,7 @@ static bool play_block(player *p, size_t b)
         same = mr_compare_block(p->history->blocks[b - 1].expected, p->before, p->difference);
     mr_block_free(p->before);
     p->before = made;
-    p->gas_before = block->expected->gas_queued;
+    p->gas_before = block->expected->gas_queued + block->expected->gas_held;
     if (same && p->play->reopens) {
         mr_block_free(p->before);
         p->before = NULL;

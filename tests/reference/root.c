@@ -9,9 +9,31 @@
 #include "tests/reference/reference_internal.h"
 
 /* Numbers of the tables. */
-enum { META = 0, CODE = 1, PROGRAM = 2, QUEUE = 4, MAILBOX = 5, ACCOUNT = 6 };
+enum {
+    META = 0,
+    CODE = 1,
+    PROGRAM = 2,
+    QUEUE = 4,
+    MAILBOX = 5,
+    ACCOUNT = 6,
+    WAITLIST = 10,
+    TASK = 11,
+};
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 2, ACCOUNT_VERSION = 1 };
+
+/* What a message may have, as flags of its record. */
+enum {
+    FROM_PROGRAM = 1,
+    REMOVED = 2,
+    HAS_ORIGIN = 4,
+    HAS_DEPOSIT = 8,
+    HAS_SPONSOR = 16,
+    HAS_WAITED = 32,
+};
+
+/* The same for a letter. */
+enum { LETTER_HAS_ORIGIN = 1, LETTER_HAS_DEPOSIT = 2 };
 
 typedef struct leaf {
     mr_hash key;
@@ -61,16 +83,15 @@ static mr_hash root_of(leaf *at, size_t count, uint32_t depth)
 
 /* ---- Records ---- */
 
-void mr_reference_put(mr_buffer *to, const void *bytes, size_t size)
-{
-    mr_status status = mr_buffer_append(to, mr_span_of(bytes, size));
-    MR_ASSERT(status == MR_OK);
-}
-
 static void put_u8(mr_buffer *to, unsigned value)
 {
     const uint8_t byte = (uint8_t)value;
     mr_reference_put(to, &byte, 1);
+}
+
+static void put_u32(mr_buffer *to, uint32_t value)
+{
+    mr_reference_put(to, &value, sizeof value);
 }
 
 static void put_u64(mr_buffer *to, uint64_t value)
@@ -141,7 +162,35 @@ static mr_hash memory_root(const mr_reference_actor *p, uint32_t *differ)
     return root;
 }
 
-static void add_program(leaves *all, const mr_reference_actor *p)
+/* Sequence number of the task that ends something; all that has one has it. */
+static uint64_t sequence_of(const mr_reference *r, mr_reference_what what, const mr_id *owner,
+                            const mr_id *object)
+{
+    const size_t i = mr_reference_find_task(r, what, owner, object);
+    MR_ASSERT(i != SIZE_MAX && r->tasks[i].numbered);
+    return r->tasks[i].sequence;
+}
+
+static void put_reservation(mr_buffer *to, const mr_reference *r, const mr_id *program,
+                            const mr_reservation *reservation)
+{
+    put_id(to, &reservation->id);
+    put_id(to, &reservation->payer);
+    put_number(to, reservation->amount);
+    put_u32(to, reservation->start);
+    put_u32(to, reservation->finish);
+    put_u64(to, sequence_of(r, MR_REFERENCE_END_OF_RESERVATION, program, &reservation->id));
+}
+
+static uint64_t waiting_in(const mr_reference *r, const mr_id *program)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < r->waitlist_count; i++)
+        count += mr_reference_same(&r->waitlist[i].message.destination, program);
+    return count;
+}
+
+static void add_program(leaves *all, const mr_reference *r, const mr_reference_actor *p)
 {
     mr_buffer record = {0};
     put_u8(&record, RECORD_VERSION);
@@ -154,6 +203,10 @@ static void add_program(leaves *all, const mr_reference_actor *p)
         put_number(&record, p->heap.ranges[i].first);
         put_number(&record, p->heap.ranges[i].end);
     }
+    put_number(&record, waiting_in(r, &p->id));
+    put_number(&record, p->reservations_count);
+    for (size_t i = 0; i < p->reservations_count; i++)
+        put_reservation(&record, r, &p->id, &p->reservations[i]);
     if (p->status == MR_PROGRAM_EXITED)
         put_id(&record, &p->heir);
     uint32_t differ;
@@ -163,48 +216,129 @@ static void add_program(leaves *all, const mr_reference_actor *p)
     mr_buffer_fini(&record);
 }
 
-static void add_message(leaves *all, const mr_reference_message *q)
+static void put_context(mr_buffer *to, const mr_context *context)
+{
+    put_number(to, context->handles);
+    put_number(to, context->reservations);
+    put_number(to, context->system_gas);
+    put_number(to, context->created_count);
+    for (uint32_t i = 0; i < context->created_count; i++)
+        put_id(to, &context->created[i]);
+}
+
+static unsigned flags_of(const mr_reference_message *m)
+{
+    return (m->from_program ? FROM_PROGRAM : 0u) | (m->removed ? REMOVED : 0u) |
+           (m->has_origin ? HAS_ORIGIN : 0u) | (m->deposit != 0 ? HAS_DEPOSIT : 0u) |
+           (m->sponsored != 0 ? HAS_SPONSOR : 0u) | (m->has_waited ? HAS_WAITED : 0u);
+}
+
+static void put_message(mr_buffer *to, const mr_reference_message *m)
+{
+    put_u8(to, m->message.kind);
+    put_u8(to, flags_of(m));
+    put_id(to, &m->message.id);
+    put_id(to, &m->destination);
+    put_id(to, m->message.source);
+    put_id(to, &m->payer);
+    put_value(to, m->message.value);
+    put_u64(to, m->message.gas_limit);
+    if (m->message.kind == MR_KIND_REPLY) {
+        put_id(to, m->message.reply_to);
+        mr_reference_put(to, m->message.code, sizeof m->message.code);
+    } else if (m->message.kind == MR_KIND_SIGNAL) {
+        put_id(to, m->message.reply_to);
+        put_u32(to, m->message.signal);
+    }
+    put_span(to, m->message.payload);
+    if (m->has_origin)
+        put_id(to, &m->origin);
+    if (m->deposit != 0)
+        put_number(to, m->deposit);
+    if (m->sponsored != 0) {
+        put_id(to, &m->sponsor);
+        put_number(to, m->sponsored);
+    }
+    if (m->has_waited)
+        put_context(to, &m->context);
+}
+
+static void add_queued(leaves *all, const mr_reference_message *q)
 {
     mr_buffer record = {0};
     put_u8(&record, RECORD_VERSION);
-    put_u8(&record, q->message.kind);
-    put_u8(&record, q->from_program);
-    put_id(&record, &q->message.id);
-    put_id(&record, &q->destination);
-    put_id(&record, q->message.source);
-    put_id(&record, &q->payer);
-    put_value(&record, q->message.value);
-    put_u64(&record, q->message.gas_limit);
-    if (q->message.kind == MR_KIND_REPLY) {
-        put_id(&record, q->message.reply_to);
-        mr_reference_put(&record, q->message.code, sizeof q->message.code);
-    }
-    put_span(&record, q->message.payload);
+    put_message(&record, q);
     uint8_t key[8];
     mr_store_be64(key, q->sequence);
     add(all, QUEUE, key, sizeof key, &record);
     mr_buffer_fini(&record);
 }
 
-static void add_letter(leaves *all, const mr_reference_letter *letter)
+static void add_waiting(leaves *all, const mr_reference *r, const mr_reference_waiting_message *w)
 {
-    mr_id key[2] = {letter->user, letter->message};
+    const mr_id key[2] = {w->message.destination, w->message.message.id};
     mr_buffer record = {0};
+    put_u8(&record, RECORD_VERSION);
+    put_u32(&record, w->since);
+    put_u32(&record, w->wish);
+    put_u32(&record, w->until);
+    put_u64(&record, sequence_of(r, MR_REFERENCE_END_OF_WAITING, &key[0], &key[1]));
+    put_message(&record, &w->message);
+    add(all, WAITLIST, key, sizeof key, &record);
+    mr_buffer_fini(&record);
+}
+
+static void add_task(leaves *all, const mr_reference_task_entry *task)
+{
+    mr_buffer record = {0};
+    put_u8(&record, RECORD_VERSION);
+    put_u8(&record, task->what);
+    if (task->what == MR_REFERENCE_SEND) {
+        put_message(&record, &task->message);
+    } else {
+        put_id(&record, &task->owner);
+        put_id(&record, &task->object);
+    }
+    uint8_t key[12];
+    mr_store_be32(key, task->height);
+    mr_store_be64(key + 4, task->sequence);
+    add(all, TASK, key, sizeof key, &record);
+    mr_buffer_fini(&record);
+}
+
+static void add_letter(leaves *all, const mr_reference *r, const mr_reference_letter *letter)
+{
+    const mr_id key[2] = {letter->user, letter->message};
+    mr_buffer record = {0};
+    put_u8(&record, RECORD_VERSION);
+    put_u8(&record, (letter->has_origin ? LETTER_HAS_ORIGIN : 0u) |
+                        (letter->deposit != 0 ? LETTER_HAS_DEPOSIT : 0u));
     put_id(&record, &letter->program);
+    put_id(&record, &letter->payer);
+    put_value(&record, letter->value);
+    put_u64(&record, letter->gas);
+    put_u32(&record, letter->since);
+    put_u32(&record, letter->until);
+    put_u64(&record, sequence_of(r, MR_REFERENCE_END_OF_LETTER, &key[0], &key[1]));
+    put_span(&record, letter->payload);
+    if (letter->has_origin)
+        put_id(&record, &letter->origin);
+    if (letter->deposit != 0)
+        put_number(&record, letter->deposit);
     add(all, MAILBOX, key, sizeof key, &record);
     mr_buffer_fini(&record);
 }
 
-static void add_account(leaves *all, const mr_balance *account)
+static void add_account(leaves *all, const mr_reference_account *account)
 {
     mr_buffer record = {0};
-    put_u8(&record, RECORD_VERSION);
+    put_u8(&record, ACCOUNT_VERSION);
     put_value(&record, account->balance);
-    add(all, ACCOUNT, &account->account, sizeof account->account, &record);
+    add(all, ACCOUNT, &account->id, sizeof account->id, &record);
     mr_buffer_fini(&record);
 }
 
-static void add_counters(leaves *all, const mr_reference *r, uint64_t accounts_count)
+static void add_counters(leaves *all, const mr_reference *r)
 {
     mr_buffer record = {0};
     put_u8(&record, r->accounts_on);
@@ -216,10 +350,15 @@ static void add_counters(leaves *all, const mr_reference *r, uint64_t accounts_c
 #undef PRICE
     put_value(&record, r->issued);
     put_value(&record, r->burned);
-    put_u64(&record, r->sequences);
+    put_u64(&record, r->queue_sequences);
+    put_u64(&record, r->task_sequences);
     put_u64(&record, r->programs_count);
     put_u64(&record, r->codes_count);
-    put_u64(&record, accounts_count);
+    put_u64(&record, mr_reference_accounts_count(r));
+    put_u64(&record, r->waitlist_count);
+    put_u64(&record, r->letters_count);
+    put_u64(&record, r->tasks_count);
+    put_u64(&record, mr_reference_gas_held(r));
     add(all, META, "counters", strlen("counters"), &record);
     mr_buffer_fini(&record);
 }
@@ -227,7 +366,6 @@ static void add_counters(leaves *all, const mr_reference *r, uint64_t accounts_c
 mr_id mr_reference_root(const mr_reference *r)
 {
     leaves all = {0};
-    uint64_t accounts_count = 0;
     for (size_t i = 0; i < r->codes_count; i++) {
         mr_buffer record = {0};
         put_id(&record, &r->codes[i].id);
@@ -235,18 +373,20 @@ mr_id mr_reference_root(const mr_reference *r)
         mr_buffer_fini(&record);
     }
     for (size_t i = 0; i < r->programs_count; i++)
-        add_program(&all, &r->programs[i]);
+        add_program(&all, r, r->programs[i]);
     for (size_t i = 0; i < r->queue_count; i++)
-        add_message(&all, &r->queue[i]);
+        add_queued(&all, &r->queue[i]);
     for (size_t i = 0; i < r->letters_count; i++)
-        add_letter(&all, &r->letters[i]);
+        add_letter(&all, r, &r->letters[i]);
     for (size_t i = 0; i < r->accounts_count; i++) {
-        if (r->accounts[i].balance == 0)
-            continue;
-        accounts_count++;
-        add_account(&all, &r->accounts[i]);
+        if (r->accounts[i].balance != 0)
+            add_account(&all, &r->accounts[i]);
     }
-    add_counters(&all, r, accounts_count);
+    for (size_t i = 0; i < r->waitlist_count; i++)
+        add_waiting(&all, r, &r->waitlist[i]);
+    for (size_t i = 0; i < r->tasks_count; i++)
+        add_task(&all, &r->tasks[i]);
+    add_counters(&all, r);
     const mr_hash root = root_of(all.at, all.count, 0);
     free(all.at);
     mr_id out;
@@ -258,7 +398,7 @@ bool mr_reference_program(const mr_reference *r, size_t i, mr_program_info *out)
 {
     if (i >= r->programs_count)
         return false;
-    const mr_reference_actor *p = &r->programs[i];
+    const mr_reference_actor *p = r->programs[i];
     *out = (mr_program_info){
         .id = p->id,
         .code = p->code_id,
@@ -266,6 +406,8 @@ bool mr_reference_program(const mr_reference *r, size_t i, mr_program_info *out)
         .inheritor = p->heir,
         .balance = p->balance,
         .pages = p->pages,
+        .reservations = (uint32_t)p->reservations_count,
+        .waiting = waiting_in(r, &p->id),
     };
     const mr_hash root = memory_root(p, &out->units);
     memcpy(out->memory_root.bytes, root.bytes, sizeof out->memory_root.bytes);
