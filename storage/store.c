@@ -185,6 +185,31 @@ static uint64_t choose_seed(void)
     return seed;
 }
 
+static mr_status start_committer(mr_store *store, mr_error *error)
+{
+    if (pthread_create(&store->committer, NULL, committer_main, store) != 0)
+        return MR_FAIL(error, MR_IO, "the committer thread cannot be started");
+    store->committer_started = true;
+    return MR_OK;
+}
+
+mr_status mr_store_start(const mr_backend_ops *ops, mr_backend *backend, uint32_t tables_count,
+                         mr_store **out, mr_error *error)
+{
+    mr_store *store = mr_store_make(ops, tables_count, false);
+    if (store == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
+    store->seed = choose_seed();
+    mr_status status = start_committer(store, error);
+    if (status != MR_OK) {
+        mr_store_close(store);
+        return status;
+    }
+    store->backend = backend; /* the committer looks at it when it has something to tell it */
+    *out = store;
+    return MR_OK;
+}
+
 mr_status mr_store_open_over(const mr_backend_ops *ops, const mr_store_options *options,
                              mr_store **out, mr_error *error)
 {
@@ -195,11 +220,8 @@ mr_status mr_store_open_over(const mr_backend_ops *ops, const mr_store_options *
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a store");
     store->seed = choose_seed();
     MR_TRY(ops->open(options, &store->backend, error));
-    if (!store->read_only) {
-        if (pthread_create(&store->committer, NULL, committer_main, store) != 0)
-            return MR_FAIL(error, MR_IO, "the committer thread cannot be started");
-        store->committer_started = true;
-    }
+    if (!store->read_only)
+        MR_TRY(start_committer(store, error));
     *out = store;
     store = NULL;
     return MR_OK;

@@ -85,6 +85,11 @@ bool mr_layer_read(const mr_layer *layer, uint64_t seed, uint32_t table, mr_span
 /* mr_store_make makes a store without backend and committer, for `ops`. NULL when out of memory. */
 mr_store *mr_store_make(const mr_backend_ops *ops, uint32_t tables_count, bool read_only);
 
+/* mr_store_start makes a store over a backend that is open, and starts its committer.
+ * Errors: MR_NO_MEMORY; MR_IO.  Owns: takes `backend`, but not when it fails. */
+mr_status mr_store_start(const mr_backend_ops *ops, mr_backend *backend, uint32_t tables_count,
+                         mr_store **out, mr_error *error);
+
 /* mr_store_layer_put gives back a counted reference; the last one makes the layer a spare one. */
 void mr_store_layer_put(mr_store *store, mr_layer *layer);
 
