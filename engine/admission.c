@@ -62,6 +62,10 @@ static mr_status pay(const context *at, bool *paid)
     mr_account *account;
     MR_TRY(mr_accounts_take(at->engine->accounts, &transaction->from, &account));
     *paid = account->balance >= cost;
+    if (!*paid && at->engine->alone) {
+        account->balance = cost; /* it is not about that */
+        *paid = true;
+    }
     if (*paid) {
         account->balance -= cost;
         at->block->info.reward += fee;
@@ -202,7 +206,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
             found->regular = false;
             continue;
         }
-        mr_program *program = mr_index_find(&engine->index, &transaction->to);
+        mr_program *program = mr_engine_peek(engine, &transaction->to);
         admitted->dispatch->program = program;
         if (program == NULL || exceeds_block(block, transaction)) {
             found->regular = false;
@@ -314,6 +318,7 @@ static mr_status create_program(const context *at, const mr_id *id, mr_module *m
         return status;
     }
     program->undo->created = true;
+    program->epoch = engine->epoch;
     (void)mr_index_enter(&engine->index, program);
     block->created[block->created_count++] = program;
     block->counters.programs_count++;

@@ -206,7 +206,8 @@ static mr_status execute(mr_block *block, mr_error *error)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
     if (MR_ROOM(block->debug_places, block->debug_places_capacity, block->debug_count) != MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for what programs printed");
-    MR_TRY(mr_block_seal(block, error));
+    if (!engine->alone || engine->trying)
+        MR_TRY(mr_block_seal(block, error));
     const uint64_t sealed = mr_clock_ns();
     engine->statistics.seal_ns += sealed - ran;
     engine->statistics.commit_ns += sealed - ran;
@@ -256,7 +257,8 @@ static void take_back(mr_block *block)
     for (size_t i = 0; i < block->uploaded_count; i++)
         mr_codes_remove(engine->codes, block->uploaded[i]);
     mr_accounts_reject(engine->accounts);
-    mr_tree_revert(engine->tree);
+    if (engine->tree != NULL)
+        mr_tree_revert(engine->tree);
     for (size_t i = 0; i < block->remainder_count; i++) {
         mr_queued *queued = block->remainder[i];
         if (queued->sequence >= engine->counters.queue_tail) /* MR_SEQUENCE_NONE is */
@@ -375,6 +377,8 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
 {
     mr_engine *engine = block->engine;
     MR_ASSERT(!block->committed && engine->candidate == block);
+    if (engine->of != NULL && !engine->trying)
+        return MR_FAIL(error, MR_STATE, "a block on a view cannot be committed");
     const uint64_t start = mr_clock_ns();
     mr_status status = mr_block_write(block);
     if (status != MR_OK)

@@ -9,6 +9,7 @@
 enum { BUCKETS = 1024 };
 
 struct mr_codes {
+    struct mr_codes *first; /* may have what is missing here; or NULL */
     pthread_mutex_t mutex; /* guards buckets */
     mr_module *buckets[BUCKETS];
     mr_store *store;
@@ -66,6 +67,23 @@ static mr_module *find_loaded(mr_codes *codes, const mr_id *id)
     return module;
 }
 
+void mr_codes_follow(mr_codes *codes, mr_codes *first)
+{
+    codes->first = first;
+}
+
+/* A reference to what the first one has, or NULL. Codes never change, so who has it may share it. */
+static mr_code *share(mr_codes *first, const mr_id *id)
+{
+    if (first == NULL)
+        return NULL;
+    (void)pthread_mutex_lock(&first->mutex);
+    const mr_module *module = find_loaded(first, id);
+    mr_code *code = module == NULL ? NULL : mr_code_get(module->code);
+    (void)pthread_mutex_unlock(&first->mutex);
+    return code;
+}
+
 /* Rewrites the bytes and enters the module. The mutex is held. */
 static mr_status enter(mr_codes *codes, const mr_id *id, mr_span bytes, mr_module **out,
                        mr_error *error)
@@ -73,7 +91,10 @@ static mr_status enter(mr_codes *codes, const mr_id *id, mr_span bytes, mr_modul
     mr_module *module = calloc(1, sizeof *module);
     if (module == NULL)
         return MR_NO_MEMORY;
-    mr_status status = mr_code_new(codes->rules, codes->prices, bytes, &module->code, error);
+    module->code = share(codes->first, id);
+    mr_status status = MR_OK;
+    if (module->code == NULL)
+        status = mr_code_new(codes->rules, codes->prices, bytes, &module->code, error);
     if (status != MR_OK) {
         free(module);
         return status;

@@ -23,6 +23,10 @@ mr_status mr_codes_new(mr_store *store, uint32_t table, const mr_module_rules *r
                        const mr_code_prices *prices, mr_codes **out);
 void mr_codes_free(mr_codes *codes);
 
+/* mr_codes_follow makes `codes` take modules that `first` has rewritten from there, instead of
+ * rewriting them again. Before any other call; `first` outlives it. */
+void mr_codes_follow(mr_codes *codes, mr_codes *first);
+
 /* mr_codes_find yields the module of `id`. Errors: MR_NOT_FOUND; MR_IO; MR_CORRUPT; MR_MODULE a
  * stored module no longer passes; MR_NO_MEMORY. Threads: any. */
 mr_status mr_codes_find(mr_codes *codes, const mr_id *id, mr_module **out);

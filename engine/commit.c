@@ -106,5 +106,5 @@ mr_status mr_block_write(mr_block *block)
     MR_TRY(write_codes(block, batch));
     MR_TRY(mr_stored_write(block, batch));
     MR_TRY(mr_state_write_head(batch, block->info.height, &block->root, &block->counters));
-    return mr_tree_write(engine->tree, batch);
+    return engine->tree == NULL ? MR_OK : mr_tree_write(engine->tree, batch);
 }

@@ -2,6 +2,7 @@
 /* engine: opening and closing. */
 #include "engine/engine_internal.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ static mr_status start_stream(mr_engine *engine, uint32_t s, mr_error *error)
     return MR_OK;
 }
 
-static mr_status start_workers(mr_engine *engine, const mr_engine_options *options, mr_error *error)
+mr_status mr_engine_start(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     const mr_scheduler_options scheduler_options = {
         .streams = options->streams,
@@ -157,7 +158,7 @@ static mr_status open_all(mr_engine *engine, const mr_engine_options *options, m
     mr_abi_prices(&engine->schedule, &engine->prices);
     MR_TRY(open_store(engine, options, error));
     MR_TRY(name_database(options, open_tables(engine, error), error));
-    MR_TRY(start_workers(engine, options, error));
+    MR_TRY(mr_engine_start(engine, options, error));
     mr_status status = mr_state_load(engine, options, error);
     if (status == MR_NOT_FOUND && !options->read_only)
         return mr_state_create(engine, options, error);
@@ -179,7 +180,7 @@ mr_status mr_engine_open(const mr_engine_options *options, mr_engine **out, mr_e
     return MR_OK;
 }
 
-static void free_state(mr_engine *engine)
+void mr_engine_forget(mr_engine *engine)
 {
     for (size_t i = 0; i < engine->index.capacity; i++) {
         mr_program *program = mr_index_at(&engine->index, i);
@@ -187,8 +188,16 @@ static void free_state(mr_engine *engine)
             mr_program_free(program, engine->pool);
     }
     mr_index_fini(&engine->index);
+    atomic_store_explicit(&engine->loaded_bytes, 0, memory_order_relaxed);
+    engine->sweep_at = 0;
     for (size_t i = 0; i < engine->queue_count; i++)
         mr_queued_free(engine->queue[i]);
+    engine->queue_count = 0;
+}
+
+static void free_state(mr_engine *engine)
+{
+    mr_engine_forget(engine);
     free(engine->queue);
 }
 
@@ -231,6 +240,7 @@ mr_status mr_engine_close(mr_engine *engine, mr_error *error)
     mr_store_close(engine->store);
     mr_unit_pool_free(engine->pool);
     pthread_mutex_destroy(&engine->readers);
+    mr_buffer_fini(&engine->told);
     free(engine);
     return status;
 }

@@ -151,7 +151,15 @@ struct mr_engine {
     size_t sweep_at; /* where in the index the next eviction looks first */
     uint64_t height;
     mr_hash root;
-    uint32_t next_due;   /* no task is due before */
+    uint32_t next_due; /* no task is due before */
+
+    /* Of a view; see view.c. */
+    struct mr_engine *of; /* the engine it looks at; NULL: it is none */
+    bool alone;
+    bool trying;    /* blocks go into the store's overlay for a while */
+    mr_buffer told; /* text of the last estimate */
+    uint64_t sequence; /* of the store's change that it sees */
+    uint64_t epoch;    /* goes up when it sees another; programs read before are looked at again */
     uint64_t executions; /* blocks executed since open, discarded ones too */
     mr_block *candidate;
     pthread_mutex_t readers; /* guards the filling of a block's places */
@@ -308,6 +316,9 @@ static inline mr_wait_source mr_wait_source_of(const mr_block *block, const mr_s
     };
 }
 
+/* settle.c: what a dispatch costs before its first instruction. */
+uint64_t mr_entry_charge(const mr_schedule *schedule, const mr_program *program);
+
 /* mr_stream_touch notes that the block touches a program, before it is changed. */
 mr_status mr_stream_touch(mr_stream *stream, mr_program *program);
 
@@ -353,6 +364,23 @@ mr_status mr_state_write_head(mr_batch *batch, uint64_t height, const mr_hash *r
 
 /* block.c: frees a handle and its memory for good. Accepts NULL. */
 void mr_block_destroy(mr_block *block, uint32_t streams_count);
+
+/* engine.c: what a view shares with an engine of its own store. Errors: as mr_engine_open. */
+mr_status mr_engine_start(mr_engine *engine, const mr_engine_options *options, mr_error *error);
+
+/* state.c: reads head and queue of the store anew, for a view. Errors: MR_CORRUPT; MR_IO;
+ * MR_NO_MEMORY. */
+mr_status mr_state_reload(mr_engine *engine, mr_error *error);
+
+/* engine.c: forgets all programs and the queue. */
+void mr_engine_forget(mr_engine *engine);
+
+/* mr_engine_peek returns the program of `id` if it is in memory and as the store has it. */
+static inline mr_program *mr_engine_peek(const mr_engine *engine, const mr_id *id)
+{
+    mr_program *program = mr_index_find(&engine->index, id);
+    return program != NULL && program->epoch == engine->epoch ? program : NULL;
+}
 
 /* evict.c: after a block, drops programs not used for longest while there are too many. */
 void mr_engine_evict(mr_engine *engine);

@@ -407,6 +407,77 @@ MR_API bool mr_stored_block_user_message(const mr_stored_block *block, uint64_t 
  * Owns: the caller frees *out with free(). */
 MR_API mr_status mr_engine_genesis(mr_engine *engine, mr_balance **out, size_t *count);
 
+/* ---- Views: reading beside blocks, and trying out ----
+ *
+ * A view is the state after a committed block as one thread sees it: an engine of its own, with one
+ * stream, which shares nothing but the database and rewritten modules with the engine it is of, and
+ * waits for it as little as that waits for it. All queries work on a view. Blocks may be executed
+ * on it, and discarded; they cannot be committed. It stays at its block until mr_view_refresh. */
+
+typedef enum mr_view_kind {
+    MR_VIEW_WHOLE, /* with the queue and the tasks of the state: a block on it has the result it would
+                    * have on the engine */
+    MR_VIEW_ALONE, /* without them: a block on it shows what its transactions do by themselves. It
+                    * yields no root. Everybody can pay */
+} mr_view_kind;
+
+/* mr_view_open makes a view of the last committed block.
+ * Errors:  MR_NO_MEMORY; MR_IO, MR_CORRUPT reading the state.
+ * Owns:    the caller ends *out by mr_engine_close, before `engine` is closed.
+ * Threads: any, also while a block is executed or committed. One view by one thread at a time. */
+MR_API mr_status mr_view_open(mr_engine *engine, mr_view_kind kind, mr_engine **out,
+                              mr_error *error);
+
+/* mr_view_refresh moves the view to the last committed block; what it has in memory and has not
+ * changed stays. Errors: as mr_view_open; MR_STATE a candidate exists. Threads: as a view. */
+MR_API mr_status mr_view_refresh(mr_engine *view, mr_error *error);
+
+/* What to read from a program by an entry that only reads. */
+typedef struct mr_reading {
+    mr_id program;
+    mr_id source;         /* as whom */
+    const char *entry;    /* "state" or "metahash" */
+    mr_span payload;
+    uint64_t gas_limit;
+    uint64_t timestamp_ms; /* that the program sees; the height is that of the last block */
+} mr_reading;
+
+typedef struct mr_answer {
+    mr_outcome outcome;  /* UNAVAILABLE: the program is not active, or lacks the entry */
+    uint64_t gas_burned;
+    mr_span payload;     /* of the reply; until the next call on the engine */
+    mr_span text;        /* panic payload, or a sentence about the trap; likewise */
+} mr_answer;
+
+/* mr_engine_read runs an entry of a program that reads, over its state after the last committed
+ * block. Nothing changes. Errors: MR_NOT_FOUND no such program; MR_INVALID no such entry; MR_STATE a
+ * candidate exists; MR_IO; MR_CORRUPT; MR_NO_MEMORY. */
+MR_API mr_status mr_engine_read(mr_engine *engine, const mr_reading *reading, mr_answer *out,
+                                mr_error *error);
+
+/* How an estimate came out. */
+typedef struct mr_estimate {
+    bool succeeds;       /* with enough gas; else the rest says how it fails with gas_max */
+    uint64_t gas_limit;  /* the least with which the message and all it causes succeed */
+    uint64_t gas_burned; /* then: by all dispatches, and as rent, until nothing of it waits */
+    uint32_t blocks;     /* that it takes, those in between included */
+    bool waits;          /* for ever, or longer than blocks_max: `succeeds` says how far it came */
+    mr_outcome outcome;  /* of the first dispatch that failed, when it does not succeed */
+    mr_id failed;        /* the program of that */
+    mr_span text;        /* about that; until the next call on the view */
+} mr_estimate;
+
+/* mr_view_estimate finds the least gas limit with which `transaction` (CREATE, SEND or REPLY) and all
+ * that it causes succeed: no dispatch fails, in this or later blocks in which nothing else happens.
+ * The view is ALONE, and is left as it was. gas_max bounds the search, 0 is 2^40; blocks_max the
+ * blocks that are gone on for, 0 is 1000. The answer is exact for programs that do not look at the
+ * gas they have; such that do may need more, or less, than the least found.
+ * Errors: MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
+ *         MR_CORRUPT. */
+MR_API mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
+                                  const mr_transaction *transaction, uint64_t gas_max,
+                                  uint32_t blocks_max, mr_estimate *out, mr_error *error);
+
 /* ---- Identifiers. Source: Gear's protocol; BLAKE2b-256. Threads: any. ---- */
 MR_API mr_id mr_id_of_code(mr_span module);
 MR_API mr_id mr_id_of_program(const mr_id *code, mr_span salt);

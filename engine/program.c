@@ -348,6 +348,21 @@ mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr
     return MR_OK;
 }
 
+bool mr_program_renew(mr_program *program, mr_span record)
+{
+    MR_ASSERT(program->undo == NULL);
+    mr_buffer now = {0};
+    const bool same = mr_program_encode(program, &now) == MR_OK &&
+                      mr_span_equal(mr_buffer_span(&now), record);
+    mr_buffer_fini(&now);
+    if (!same)
+        return false;
+    mr_waitlist_free(program->waitlist);
+    program->waitlist = NULL;
+    program->waiting_stored = program->waiting;
+    return true;
+}
+
 static mr_status load_unit(mr_program *program, mr_span key, mr_span value, mr_unit_pool *pool)
 {
     if (key.size != MR_UNIT_KEY_BYTES || value.size != MR_UNIT_BYTES)

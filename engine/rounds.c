@@ -173,6 +173,7 @@ static mr_status take_created(mr_block *block, mr_stream *stream)
         mr_program *program = stream->created[--stream->created_count];
         block->created[block->created_count++] = program;
         block->counters.programs_count++;
+        program->epoch = engine->epoch;
         mr_program *there = mr_index_enter(&engine->index, program);
         MR_ASSERT(there == program);
     }

@@ -339,6 +339,8 @@ mr_status mr_block_seal(mr_block *block, mr_error *error)
     if (status != MR_OK)
         return MR_FAIL(error, status, "the block's changes could not be hashed: %s",
                        mr_status_text(status));
+    if (engine->tree == NULL)
+        return MR_OK; /* a view that is alone has no root */
     MR_TRY(mr_tree_update(engine->tree, block->changes, block->changes_count, &engine->parallel,
                           error));
     block->root = mr_tree_root(engine->tree);

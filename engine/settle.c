@@ -561,8 +561,7 @@ static uint32_t entry_of(mr_kind kind)
     return MR_ENTRY_HANDLE;
 }
 
-/* What a dispatch costs before its first instruction. */
-static uint64_t entry_charge(const mr_schedule *schedule, const mr_program *program)
+uint64_t mr_entry_charge(const mr_schedule *schedule, const mr_program *program)
 {
     uint64_t pages = mr_memory_pages(&program->memory) -
                      mr_code_stack_end(program->module->code) / MR_PAGE_BYTES;
@@ -601,7 +600,7 @@ static void execute(mr_settling *at)
     mr_execution *execution = &stream->execution;
     mr_program *program = at->program;
     mr_dispatch *dispatch = at->dispatch;
-    const uint64_t charge = entry_charge(&stream->engine->schedule, program);
+    const uint64_t charge = mr_entry_charge(&stream->engine->schedule, program);
     if (charge > dispatch->gas_limit) {
         return settle_failure(at, &(failure){.outcome = MR_OUTCOME_OUT_OF_GAS,
                                              .code = {1, 0, 0, 0},

@@ -40,7 +40,7 @@ void mr_settle_refund(mr_stream *stream, const mr_id *payer, uint64_t gas)
 
 mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t generation)
 {
-    mr_program *program = mr_index_find(&stream->engine->index, id);
+    mr_program *program = mr_engine_peek(stream->engine, id);
     if (program != NULL) {
         const bool exists = program->made_in != stream->engine->executions ||
                             program->made_for <= generation;

@@ -79,12 +79,22 @@ mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *cou
 mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program **out)
 {
     mr_program *program = mr_index_find(&engine->index, id);
-    if (program != NULL) {
+    if (program != NULL && program->epoch == engine->epoch) {
         *out = program;
         return MR_OK;
     }
     mr_buffer record = {0};
     mr_status status = mr_store_get(engine->store, MR_TABLE_PROGRAM, mr_id_span(id), &record);
+    if (program != NULL) {
+        if (status == MR_OK && mr_program_renew(program, mr_buffer_span(&record))) {
+            mr_buffer_fini(&record);
+            program->epoch = engine->epoch;
+            *out = program;
+            return MR_OK;
+        }
+        mr_index_remove(&engine->index, program); /* a view has one stream: nobody looks */
+        mr_program_free(program, engine->pool);
+    }
     if (status == MR_OK) {
         status = mr_program_decode(id, mr_buffer_span(&record), engine->codes, &program);
         if (status == MR_NOT_FOUND)
@@ -92,6 +102,7 @@ mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program 
     }
     mr_buffer_fini(&record);
     MR_TRY(status);
+    program->epoch = engine->epoch;
     *out = mr_index_enter(&engine->index, program);
     if (*out != program) {
         mr_program_free(program, NULL); /* another worker was first */
@@ -328,6 +339,12 @@ static mr_status read_head(mr_engine *engine, mr_error *error)
     mr_buffer_fini(&record);
     if (status != MR_OK)
         return MR_FAIL(error, MR_CORRUPT, "the database's head record is missing or damaged");
+    return MR_OK;
+}
+
+/* What the head says is what the tree says. */
+static mr_status check_head(mr_engine *engine, mr_error *error)
+{
     const mr_hash root = mr_tree_root(engine->tree);
     if (!mr_hash_equal(&root, &engine->root))
         return MR_FAIL(error, MR_CORRUPT,
@@ -406,9 +423,22 @@ mr_status mr_state_load(mr_engine *engine, const mr_engine_options *options, mr_
 {
     MR_TRY(read_config(engine, options, error));
     MR_TRY(read_head(engine, error));
+    MR_TRY(check_head(engine, error));
     mr_status status = mr_index_reserve(&engine->index, engine->counters.programs_count);
     if (status != MR_OK)
         return MR_FAIL(error, status, "not enough memory for an index of %llu programs",
                        (unsigned long long)engine->counters.programs_count);
+    return load_queue(engine, error);
+}
+
+mr_status mr_state_reload(mr_engine *engine, mr_error *error)
+{
+    MR_TRY(read_head(engine, error));
+    mr_status status = mr_index_reserve(&engine->index, engine->counters.programs_count);
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "not enough memory for an index of %llu programs",
+                       (unsigned long long)engine->counters.programs_count);
+    if (engine->alone)
+        return MR_OK;
     return load_queue(engine, error);
 }

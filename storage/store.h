@@ -116,6 +116,9 @@ mr_status mr_store_snapshot(mr_store *store, mr_snapshot **out);
 mr_snapshot *mr_snapshot_get(mr_snapshot *snapshot);
 void mr_snapshot_put(mr_snapshot *snapshot);
 
+/* mr_snapshot_sequence returns the number of the last change that it contains. Threads: any. */
+uint64_t mr_snapshot_sequence(const mr_snapshot *snapshot);
+
 /* mr_store_open_view makes a store that reads a snapshot, for code that takes a store: gets and
  * cursors see the snapshot, submit is refused with MR_STATE.
  * Errors: MR_NO_MEMORY.  Owns: the caller closes *out; it has a reference of its own. */

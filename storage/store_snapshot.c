@@ -84,6 +84,11 @@ void mr_snapshot_put(mr_snapshot *snapshot)
         free_snapshot(snapshot);
 }
 
+uint64_t mr_snapshot_sequence(const mr_snapshot *snapshot)
+{
+    return snapshot->number;
+}
+
 mr_status mr_store_open_view(mr_snapshot *snapshot, mr_store **out)
 {
     const mr_store *store = snapshot->store;
