@@ -541,6 +541,7 @@ static void a_delayed_message_pays_rent_at_once_and_is_sent_when_due(void **stat
     scripted_until(&s, due.height);
     expect_receipt(&s, 0, MR_KIND_HANDLE, MR_OUTCOME_OK, 3960, 1000);
     assert_same_id(s.block->receipts[0].message, due.object);
+    assert_same_id(s.block->receipts[0].parent, (mr_id){0});
 
     const op short_of[] = {
         {.entry = HANDLE, .run = ANY_RUN, .what = SEND, .n = 4, .slot = 3, .id = silent}};
