@@ -276,7 +276,7 @@ static mr_context remember(mr_reference_step *s, const mr_execution *e)
         created[context.created_count++] = before->created[i];
     for (uint32_t i = 0; i < e->committed_count; i++) {
         const mr_draft *draft = committed(e, i);
-        if (creates(draft) && mr_reference_find_code(s->r, &draft->extra->code) != NULL)
+        if (creates(draft)) /* a code or none: the id is used up */
             created[context.created_count++] = draft->to;
     }
     context.created = created;
