@@ -301,7 +301,13 @@ static inline void scripted_open(scripted *s)
     scripted_open_with(s, &(mr_reference_options){.schedule = scripted_prices()});
 }
 
-/* The engine must have lived through the same. */
+static inline void scripted_free(scripted *s)
+{
+    mr_history_free(s->history);
+    *s = (scripted){0};
+}
+
+/* Ends a test. The engine must live through the same. */
 static inline void scripted_close(scripted *s)
 {
     static const uint32_t streams_counts[] = {1, 3};
@@ -310,11 +316,10 @@ static inline void scripted_close(scripted *s)
         mr_difference difference;
         size_t block;
         if (!mr_play_history(s->history, &play, &block, &difference))
-            print_error("engine of %u streams, block %zu: %s\n", streams_counts[i], block + 1,
+            fail_msg("engine of %u streams, block %zu: %s", streams_counts[i], block + 1,
                      difference.text);
     }
-    mr_history_free(s->history);
-    *s = (scripted){0};
+    scripted_free(s);
 }
 
 /* A transaction that makes a program. */
