@@ -84,7 +84,7 @@ static mr_status need_program(const context *at, const mr_id *id, mr_program **o
     return status == MR_NOT_FOUND ? MR_CORRUPT : status;
 }
 
-static mr_status end_wait(const context *at, const due_task *task)
+static mr_status end_wait(const context *at, const due_task *task, bool *carried_out)
 {
     const mr_wait_source from = mr_wait_source_of(at->block, at->stream);
     mr_program *program;
@@ -94,6 +94,10 @@ static mr_status end_wait(const context *at, const due_task *task)
     const bool waits = waiting != NULL && waiting->extra->waiting;
     if (task->kind == MR_TASK_WAKE && !waits)
         return MR_OK;
+    if (waiting != NULL && !waits) { /* a wake before it in this agenda took this task away */
+        *carried_out = false;
+        return MR_OK;
+    }
     if (!waits || (task->kind == MR_TASK_END_WAIT && waiting->extra->until != from.height))
         return MR_CORRUPT;
     MR_TRY(mr_stream_touch(at->stream, program));
@@ -306,12 +310,13 @@ static mr_status end_reservation(const context *at, const due_task *task)
     return at->stream->failure;
 }
 
-static mr_status carry_out(const context *at, const due_task *task)
+/* *carried_out is made false when one before it in this agenda has taken the task away. */
+static mr_status carry_out(const context *at, const due_task *task, bool *carried_out)
 {
     switch (task->kind) {
     case MR_TASK_END_WAIT:
     case MR_TASK_WAKE:
-        return end_wait(at, task);
+        return end_wait(at, task, carried_out);
     case MR_TASK_SEND:
         return send(at, task);
     case MR_TASK_LETTER:
@@ -357,13 +362,14 @@ static mr_status run_due(const context *at)
         if (status != MR_OK)
             break;
         due_task task;
+        bool carried_out = true;
         if (key.size != MR_TASK_KEY_BYTES || !decode(value, &task))
             status = MR_CORRUPT;
         if (status == MR_OK)
-            status = carry_out(at, &task);
+            status = carry_out(at, &task, &carried_out);
         if (status == MR_OK)
             status = mr_stream_remove(at->stream, MR_TABLE_TASK, key);
-        at->block->info.tasks_count++;
+        at->block->info.tasks_count += carried_out;
     } while (status == MR_OK);
     mr_cursor_close(cursor);
     return status == MR_NOT_FOUND ? MR_OK : status;

@@ -240,7 +240,7 @@ static bool same_program(const mr_reference *reference, size_t index,
     if (status != MR_OK)
         return differ(d, "program %zu: %s", index, mr_status_text(status));
     if (!(ID(id) && ID(code) && NUMBER(status) && ID(inheritor) && NUMBER(balance) &&
-          NUMBER(pages)))
+          NUMBER(pages) && NUMBER(reservations) && NUMBER(waiting)))
         return false;
     const uint8_t *memory = mr_reference_memory(reference, index);
     for (uint64_t at = 0; at < (uint64_t)expected->pages * 65536; at += 64) {
@@ -298,6 +298,25 @@ static bool value_is_conserved(value_walk *walk, mr_engine *engine, const mr_eng
                   decimal(walk->sum), decimal(info->issued));
 }
 
+/* How much there is of what no walk shows. */
+static bool same_counts(const mr_reference *reference, const mr_engine_info *info,
+                        mr_difference *d)
+{
+    const place p = {d, "state", info->height};
+    mr_reference_wait wait;
+    mr_reference_due due;
+    size_t waiting = 0, letters = 0, tasks = 0;
+    while (mr_reference_waiting(reference, waiting, &wait))
+        waiting++;
+    while (mr_reference_task(reference, tasks, &due))
+        tasks++;
+    (void)mr_reference_letters(reference, &letters);
+    return number(&p, "waiting messages", waiting, info->waiting_count) &&
+           number(&p, "letters", letters, info->letters_count) &&
+           number(&p, "tasks", tasks, info->tasks_count) &&
+           number(&p, "gas held", mr_reference_gas_held(reference), info->gas_held);
+}
+
 bool mr_compare_state(const mr_reference *reference, mr_engine *engine, mr_difference *d)
 {
     d->text[0] = '\0';
@@ -322,7 +341,7 @@ bool mr_compare_state(const mr_reference *reference, mr_engine *engine, mr_diffe
     return number(&p, "height", mr_reference_height(reference), info.height) &&
            number(&p, "programs", programs, info.programs_count) &&
            number(&p, "issued", issued, info.issued) && number(&p, "burned", burned, info.burned) &&
-           id(&p, "root", &root, &info.root) && value_is_conserved(&walk, engine, &info);
+           same_counts(reference, &info, d) && id(&p, "root", &root, &info.root) && value_is_conserved(&walk, engine, &info);
 }
 
 /* ---- Blocks read back ---- */

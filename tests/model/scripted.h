@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#include "tests/reference/reference.h"
+#include "tests/model/history.h"
+#include "tests/model/play.h"
 
 /* What the program can do. Answers of host functions are kept in its slots. */
 enum {
@@ -210,7 +211,8 @@ static const char silent_text[] = "(module (import \"env\" \"memory\" (memory 0)
 enum { DISPATCH = 1000, RENT = 10, THRESHOLD = 300, PRICE = 2 };
 
 typedef struct scripted {
-    mr_reference *r;
+    mr_history *history;
+    mr_reference *r;                 /* of the history */
     const mr_reference_block *block; /* the last one */
     mr_id alice, bob;
     mr_id code;   /* of the program above */
@@ -237,12 +239,29 @@ static inline mr_schedule scripted_prices(void)
     return s;
 }
 
+/* Bytes that last as long as the history. */
+static inline mr_span scripted_keep(scripted *s, mr_span bytes)
+{
+    uint8_t *copy = mr_arena_alloc(&s->history->arena, bytes.size);
+    assert_non_null(copy);
+    if (bytes.size > 0)
+        memcpy(copy, bytes.data, bytes.size);
+    return mr_span_of(copy, bytes.size);
+}
+
 /* Executes a block. */
 static inline const mr_reference_block *scripted_block(scripted *s,
                                                        const mr_transaction *transactions,
                                                        size_t count)
 {
-    s->block = mr_reference_execute(s->r, &s->params, transactions, count);
+    mr_transaction *copies = calloc(count + 1, sizeof *copies);
+    assert_non_null(copies);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = transactions[i];
+        copies[i].payload = scripted_keep(s, transactions[i].payload);
+        copies[i].salt = scripted_keep(s, transactions[i].salt);
+    }
+    s->block = mr_history_add(s->history, &s->params, copies, count);
     return s->block;
 }
 
@@ -271,7 +290,8 @@ static inline mr_id scripted_upload(scripted *s, const char *text)
 static inline void scripted_open_with(scripted *s, const mr_reference_options *options)
 {
     *s = (scripted){.alice = mr_id_of_name("alice"), .bob = mr_id_of_name("bob")};
-    s->r = mr_reference_new(options);
+    s->history = mr_history_begin(options);
+    s->r = s->history->reference;
     s->code = scripted_upload(s, scripted_text);
     s->silent = scripted_upload(s, silent_text);
 }
@@ -281,10 +301,25 @@ static inline void scripted_open(scripted *s)
     scripted_open_with(s, &(mr_reference_options){.schedule = scripted_prices()});
 }
 
+static inline void scripted_free(scripted *s)
+{
+    mr_history_free(s->history);
+    *s = (scripted){0};
+}
+
+/* Ends a test. The engine must live through the same. */
 static inline void scripted_close(scripted *s)
 {
-    mr_reference_free(s->r);
-    *s = (scripted){0};
+    static const uint32_t streams_counts[] = {1, 3};
+    for (size_t i = 0; i < sizeof streams_counts / sizeof streams_counts[0]; i++) {
+        const mr_play play = {.streams = streams_counts[i]};
+        mr_difference difference;
+        size_t block;
+        if (!mr_play_history(s->history, &play, &block, &difference))
+            fail_msg("engine of %u streams, block %zu: %s", streams_counts[i], block + 1,
+                     difference.text);
+    }
+    scripted_free(s);
 }
 
 /* A transaction that makes a program. */

@@ -541,6 +541,7 @@ static void a_delayed_message_pays_rent_at_once_and_is_sent_when_due(void **stat
     scripted_until(&s, due.height);
     expect_receipt(&s, 0, MR_KIND_HANDLE, MR_OUTCOME_OK, 3960, 1000);
     assert_same_id(s.block->receipts[0].message, due.object);
+    assert_same_id(s.block->receipts[0].parent, (mr_id){0});
 
     const op short_of[] = {
         {.entry = HANDLE, .run = ANY_RUN, .what = SEND, .n = 4, .slot = 3, .id = silent}};
@@ -1252,9 +1253,14 @@ static void live(world *w)
 static void random_scripts_neither_make_nor_lose_gas_or_value(void **state)
 {
     (void)state;
-    enum { CASES = 150 };
-    for (uint64_t i = 0; i < CASES; i++) {
-        world w = {.random = {.state = mr_random_part(2, i)}};
+    const uint64_t seed = mr_play_seed(), cases = mr_play_number("MR_CASES", 100);
+    const uint64_t only = mr_play_number("MR_CASE", UINT64_MAX);
+    printf("MR_SEED=%llu\n", (unsigned long long)seed);
+    for (uint64_t i = 0; i < cases; i++) {
+        if (only != UINT64_MAX && only != i)
+            continue;
+        printf("MR_CASE=%llu\r", (unsigned long long)i);
+        world w = {.random = {.state = mr_random_part(seed, i)}};
         const mr_balance genesis[] = {{mr_id_of_name("alice"), 2000000},
                                       {mr_id_of_name("bob"), 2000000}};
         scripted_open_with(&w.s, &(mr_reference_options){.schedule = scripted_prices(),

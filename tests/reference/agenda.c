@@ -204,12 +204,15 @@ void mr_reference_drop_reservation(mr_reference *r, mr_reference_actor *p, const
 
 /* ---- What is due ---- */
 
-static void send_delayed(mr_reference *r, const mr_reference_message *m)
+static void send_delayed(mr_reference *r, mr_reference_message m)
 {
-    if (mr_reference_find_program(r, &m->destination) != NULL)
-        mr_reference_enqueue(r, m);
+    /* It was sent by the agenda, not by a dispatch of this block. */
+    m.generation = 0;
+    m.parent = (mr_id){0};
+    if (mr_reference_find_program(r, &m.destination) != NULL)
+        mr_reference_enqueue(r, &m);
     else
-        mr_reference_refund(r, &m->payer, mr_reference_tell_user(r, m));
+        mr_reference_refund(r, &m.payer, mr_reference_tell_user(r, &m));
 }
 
 static void end_reservation(mr_reference *r, const mr_id *program, const mr_id *id)
@@ -241,7 +244,7 @@ static void carry_out(mr_reference *r, const mr_reference_task_entry *task)
             mr_reference_wake(r, i, false, 0, &nobody);
         return;
     case MR_REFERENCE_SEND:
-        send_delayed(r, &task->message);
+        send_delayed(r, task->message);
         return;
     case MR_REFERENCE_END_OF_LETTER: {
         i = mr_reference_find_letter(r, &task->owner, &task->object);

@@ -230,9 +230,9 @@ static void fail(mr_reference_step *s, const uint8_t code[4], mr_span payload, u
         s->program->status = MR_PROGRAM_TERMINATED;
         mr_reference_close_program(s, m->message.source, m->from_program);
     }
+    uint64_t own = mr_reference_own_part(s, left);
     if (!send_signal(s, code, system_gas))
-        left += system_gas;
-    const uint64_t own = mr_reference_own_part(s, left);
+        own += system_gas;
     if (mr_reference_is_answered(s)) {
         const uint64_t gas = own + m->deposit;
         mr_reference_message reply =

@@ -49,16 +49,17 @@ static division divide(mr_reference_step *s, const mr_execution *e)
         sharers++;
         set_aside += committed(e, i)->gas;
     }
-    uint64_t left = e->gas_left;
-    if (waits(e))
-        left -= e->wait_reserve;
-    else
-        left += e->system_gas + s->m.context.system_gas;
-    const uint64_t own = mr_reference_own_part(s, left);
+    /* Gas that is nobody's yet; of it what may be drawn stays where it is, as far as it is not
+     * needed. The system reservation is the message's own. */
+    const uint64_t system_gas = waits(e) ? 0 : e->system_gas + s->m.context.system_gas;
+    const uint64_t left = e->gas_left + set_aside - (waits(e) ? e->wait_reserve : 0);
+    const uint64_t own = (left > s->draw ? left - s->draw : 0) + system_gas;
+    uint64_t to_share = own > set_aside ? own : set_aside;
+    s->drawn = s->draw - (left + system_gas - to_share);
     division d = {0};
     if (waits(e))
-        d.kept = sharers > 0 ? own / 64 : own;
-    const uint64_t to_share = own - d.kept + set_aside;
+        d.kept = sharers > 0 ? (to_share - set_aside) / 64 : to_share;
+    to_share -= d.kept;
     if (sharers > 0)
         d.share = to_share / sharers;
     d.rest = to_share - d.share * sharers;
@@ -276,7 +277,7 @@ static mr_context remember(mr_reference_step *s, const mr_execution *e)
         created[context.created_count++] = before->created[i];
     for (uint32_t i = 0; i < e->committed_count; i++) {
         const mr_draft *draft = committed(e, i);
-        if (creates(draft) && mr_reference_find_code(s->r, &draft->extra->code) != NULL)
+        if (creates(draft)) /* a code or none: the id is used up */
             created[context.created_count++] = draft->to;
     }
     context.created = created;
