@@ -9,8 +9,8 @@
 /* Files of these kinds begin with a licence line; documents may. */
 static bool needs_licence(const char *path)
 {
-    static const char *const ends[] = {".c",     ".h",    ".cc",  ".in",           ".sh",
-                                       ".cmake", ".yaml", ".wat", "CMakeLists.txt"};
+    static const char *const ends[] = {".c",    ".h",   ".cc", ".in",   ".sh",           ".cmake",
+                                       ".yaml", ".wat", ".rs", ".toml", "CMakeLists.txt"};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends_in(path, ends[i]))
             return !ends_in(path, ".pc.in"); /* pkg-config's files have no comments of that kind */

@@ -86,7 +86,8 @@ int mr_command_pack(int argc, char **argv)
         .parser = parse,
         .args_doc = "IN.wasm OUT.wasm",
         .doc = "Turns a module as the linker made it into the form in which it is uploaded: marks "
-               "the end of the stack and drops what is not needed."};
+               "the end of the stack, moves mutable globals into memory, where state is kept, and "
+               "drops what is not needed."};
     arguments a = {.files_wanted = 2};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
     mr_error error = {0};

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Goal: what docs/PROGRAMS.md tells authors of programs in Rust to type works as written.
 # Method: takes files and commands out of the page and runs them in an empty folder; the crates are
-# those that the test programs have built already. Usage: page.sh SOURCE_FOLDER MILLRACE TARGET_FOLDER
+# those that the test programs have built already.
+# Usage: page.sh SOURCE_FOLDER MILLRACE TARGET_FOLDER WORK_FOLDER
 set -eu
 source=$1
 millrace=$2
 target=$3
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$4
+rm -rf "$work"
+mkdir -p "$work/.cargo" "$work/src" "$work/bin"
 cd "$work"
-mkdir .cargo src bin
 ln -s "$millrace" bin/millrace
 ln -s "$target" target
 cp "$source/tests/programs/rust/Cargo.lock" .
@@ -34,4 +35,5 @@ for file in Cargo.toml .cargo/config.toml src/lib.rs visits.yaml commands.sh; do
     }
 done
 grep -q 'cargo build' commands.sh
+unset CARGO_TARGET_DIR CARGO_BUILD_TARGET RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 PATH=$work/bin:$PATH CARGO_NET_OFFLINE=true sh -eux commands.sh

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! slow: replies when it is time. Others ask it in order to wait. Messages are SCALE.
 //!
-//! handle  blocks: u32     sleeps so many blocks, then replies with the number. 0: at once
+//! handle  blocks: u32     sleeps so many blocks, 1000 at most, then replies with the number;
+//!                         0: at once. Bytes behind the number are ignored
 #![no_std]
 
 use gstd::{Config, exec, msg};
@@ -15,7 +16,7 @@ extern "C" fn init() {
 async fn main() {
     let blocks: u32 = msg::load().expect("a number");
     if blocks > 0 {
-        exec::sleep_for(blocks).await;
+        exec::sleep_for(blocks.min(1000)).await;
     }
     msg::reply(blocks, 0).expect("a reply");
 }
