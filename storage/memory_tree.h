@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* memory_tree: an ordered map from keys to values in memory, of which old versions stay as they
+ * were. Private to storage/.
+ *
+ * A B+ tree. Its leaves hold entries in ascending order; an inner node holds, for each child but
+ * the first, a separator: an entry without a value, no greater than any key there and greater than
+ * any key before. Beside each entry stand the first 8 bytes of its key, so that a search reads
+ * entries only where these are alike.
+ *
+ * Whatever a version can reach is never changed again: an edit (storage/memory_edit.h) copies the
+ * nodes that it changes, once each. Which version something was made for stands in it, and what
+ * is reached in several versions is reached in all from the first to the last of them; so nothing
+ * has to be counted, and reading writes to nothing. */
+#ifndef MR_STORAGE_MEMORY_TREE_H
+#define MR_STORAGE_MEMORY_TREE_H
+
+#include "storage/store_backend.h"
+
+/* A leaf is 768 bytes, and copied whole by the first change of it. Its heads are 6 cache lines, of
+ * which a search reads 3. A path is longer than the most levels only after more changes than a
+ * store ever sees: a node splits when full. */
+enum { MR_MEMORY_FANOUT = 47, MR_MEMORY_LEVELS_MAX = 16 };
+
+/* What entries and nodes begin with; both are freed with free(). */
+typedef struct mr_memory_object {
+    uint64_t born; /* number of the first version that has it */
+} mr_memory_object;
+
+typedef struct mr_entry {
+    mr_memory_object object;
+    uint32_t key_bytes;
+    uint32_t value_bytes;
+    uint8_t bytes[]; /* the key, then the value */
+} mr_entry;
+
+typedef struct mr_memory_node {
+    mr_memory_object object;
+    uint32_t count; /* of entries in a leaf, of children in an inner node; not 0 */
+    uint32_t level; /* 0 is a leaf */
+    uint64_t heads[MR_MEMORY_FANOUT];
+    mr_entry *entries[MR_MEMORY_FANOUT]; /* in an inner node NULL for the first child */
+    struct mr_memory_node *children[];   /* FANOUT of them in an inner node */
+} mr_memory_node;
+
+static_assert(sizeof(mr_memory_node) == 768, "a leaf fills its size class");
+
+static inline mr_span mr_entry_key(const mr_entry *entry)
+{
+    return mr_span_of(entry->bytes, entry->key_bytes);
+}
+
+static inline mr_span mr_entry_value(const mr_entry *entry)
+{
+    return mr_span_of(entry->bytes + entry->key_bytes, entry->value_bytes);
+}
+
+/* mr_memory_is_less compares keys by their heads, and by themselves where these are alike. */
+static inline bool mr_memory_is_less(uint64_t head, mr_span key, uint64_t than_head, mr_span than)
+{
+    return head != than_head ? head < than_head : mr_span_compare(key, than) < 0;
+}
+
+/* mr_memory_node_place returns the first place from `low` on whose key is not less than `key`, or
+ * (after) greater; `high` if there is none before. `head` is that of the key. */
+static inline uint32_t mr_memory_node_place(const mr_memory_node *at, uint32_t low, uint32_t high,
+                                            uint64_t head, mr_span key, bool after)
+{
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        int order = (at->heads[middle] > head) - (at->heads[middle] < head);
+        if (order == 0)
+            order = mr_span_compare(mr_entry_key(at->entries[middle]), key);
+        if (order < 0 || (after && order == 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* mr_memory_node_is_at tells whether place i of a leaf has this key. */
+static inline bool mr_memory_node_is_at(const mr_memory_node *leaf, uint32_t i, uint64_t head,
+                                        mr_span key)
+{
+    return i < leaf->count && leaf->heads[i] == head &&
+           mr_span_equal(mr_entry_key(leaf->entries[i]), key);
+}
+
+/* mr_memory_tree_find returns the entry of `key`, NULL when there is none. `root` is NULL for an
+ * empty tree, here and below. */
+const mr_entry *mr_memory_tree_find(const mr_memory_node *root, mr_span key);
+
+/* mr_memory_tree_free frees what a tree reaches and what was born in version `born` or later, and
+ * returns how many objects that were. */
+size_t mr_memory_tree_free(mr_memory_node *root, uint64_t born);
+
+/* A way through the entries of a tree, in ascending order. */
+typedef struct mr_memory_walk {
+    uint32_t levels; /* 0: at the end */
+    struct {
+        const mr_memory_node *at;
+        uint32_t place; /* of the next entry, or of the child that the way is in */
+    } path[MR_MEMORY_LEVELS_MAX];
+} mr_memory_walk;
+
+/* mr_memory_walk_from begins at the first key that is not less than `from`. */
+void mr_memory_walk_from(mr_memory_walk *walk, const mr_memory_node *root, mr_span from);
+
+/* mr_memory_walk_next returns the next entry, NULL at the end. */
+const mr_entry *mr_memory_walk_next(mr_memory_walk *walk);
+
+#endif
