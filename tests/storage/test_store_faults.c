@@ -179,6 +179,95 @@ static void a_change_that_failed_is_seen_until_the_store_is_closed(void **state)
     mr_store_close(store);
 }
 
+/* Takes a snapshot and reads all of it. */
+static mr_status look_at_snapshot(mr_store *store, uint64_t most, uint64_t *found)
+{
+    mr_snapshot *snapshot;
+    mr_store *view;
+    MR_TRY(mr_store_snapshot(store, &snapshot));
+    assert_int_equal(mr_store_open_view(snapshot, &view), MR_OK);
+    mr_snapshot_put(snapshot);
+    mr_status status = find_change(view, most, found);
+    mr_store_close(view);
+    return status;
+}
+
+/* With a change in flight, so that both sides are read. */
+static void any_read_of_a_snapshot_may_fail(void **state)
+{
+    (void)state;
+    mr_store *store;
+    held_reset(&mr_backend_memory);
+    assert_int_equal(held_store_open(NULL, &store, NULL), MR_OK);
+    mr_batch *batches[2] = {mr_batch_new(store), mr_batch_new(store)};
+    for (uint64_t i = 1; i <= 4; i++) {
+        assert_int_equal(fill(batches, i, VALUE_BYTES), MR_OK);
+        assert_int_equal(mr_store_wait(store, NULL), MR_OK);
+        held_set(i == 4);
+        assert_int_equal(mr_store_submit(store, batches, 2, NULL), MR_OK);
+    }
+    uint64_t first = held.calls[HELD_READ], n = 0;
+    mr_status status = MR_IO;
+    for (uint64_t i = 1; status != MR_OK && i < 1000; i++) {
+        held.fail_at[HELD_READ] = first + i;
+        status = look_at_snapshot(store, 4, &n);
+        assert_int_equal(status, held.calls[HELD_READ] < first + i ? MR_OK : MR_IO);
+        if (status != MR_OK)
+            first = held.calls[HELD_READ];
+    }
+    assert_int_equal(status, MR_OK);
+    assert_int_equal(n, 4);
+    assert_true(held.calls[HELD_READ] - first > 50);
+    held_set(false);
+    mr_batch_free(batches[0]);
+    mr_batch_free(batches[1]);
+    mr_store_close(store);
+}
+
+/* The change may have reached the backend, a part of it, or nothing: a snapshot has it whole. */
+static void a_snapshot_of_a_change_that_failed_has_it(bool late)
+{
+    mr_store *store, *view;
+    mr_snapshot *before;
+    uint64_t n;
+    char *directory = test_directory();
+    held_reset(&mr_backend_rocksdb);
+    assert_int_equal(held_store_open(directory, &store, NULL), MR_OK);
+    mr_batch *batches[2] = {mr_batch_new(store), mr_batch_new(store)};
+    for (uint64_t i = 1; i <= 5; i++) {
+        assert_int_equal(fill(batches, i, VALUE_BYTES), MR_OK);
+        assert_int_equal(mr_store_wait(store, NULL), MR_OK);
+        if (i == 5) {
+            assert_int_equal(mr_store_snapshot(store, &before), MR_OK);
+            held.fail_at[HELD_WRITE] = held.calls[HELD_WRITE] + 1;
+            held.fail_late = late;
+        }
+        assert_int_equal(mr_store_submit(store, batches, 2, NULL), MR_OK);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(look_at_snapshot(store, 5, &n), MR_OK);
+        assert_int_equal(n, 5);
+        assert_int_equal(mr_store_sequence(store), 5);
+        assert_int_equal(mr_store_wait(store, NULL), MR_IO);
+    }
+    assert_int_equal(mr_store_open_view(before, &view), MR_OK);
+    assert_int_equal(find_change(view, 5, &n), MR_OK);
+    assert_int_equal(n, 4);
+    mr_store_close(view);
+    mr_snapshot_put(before);
+    mr_batch_free(batches[0]);
+    mr_batch_free(batches[1]);
+    mr_store_close(store);
+    test_directory_remove(directory);
+}
+
+static void snapshots_have_a_change_that_failed(void **state)
+{
+    (void)state;
+    a_snapshot_of_a_change_that_failed_has_it(false);
+    a_snapshot_of_a_change_that_failed_has_it(true);
+}
+
 /* A submit does not wait for its own change, and waits for the one before. */
 static void one_change_is_in_flight_at_most(void **state)
 {
@@ -431,6 +520,8 @@ int main(void)
         cmocka_unit_test(any_change_may_fail),
         cmocka_unit_test(any_read_may_fail),
         cmocka_unit_test(a_change_that_failed_is_seen_until_the_store_is_closed),
+        cmocka_unit_test(any_read_of_a_snapshot_may_fail),
+        cmocka_unit_test(snapshots_have_a_change_that_failed),
         cmocka_unit_test(one_change_is_in_flight_at_most),
         cmocka_unit_test(a_durable_change_has_been_synced),
         cmocka_unit_test(a_path_that_cannot_be_made_is_named),
