@@ -6,11 +6,10 @@
 #include "base/assert.h"
 
 /* A change takes at most a path out of the tree, with a separator for each node, and an entry. */
-enum { FANOUT = MR_MEMORY_FANOUT, DEAD_MAX = 3 * MR_MEMORY_LEVELS_MAX + 1, CACHE_LINE = 64 };
+enum { FANOUT = MR_MEMORY_FANOUT, DEAD_MAX = 3 * MR_MEMORY_LEVELS_MAX + 1 };
 
 typedef mr_memory_node node;
 typedef mr_memory_edit edit;
-typedef mr_memory_finger finger;
 
 void mr_memory_edit_begin(mr_memory_edit *e, uint64_t born)
 {
@@ -117,63 +116,9 @@ static void close_place(node *at, uint32_t i)
 
 /* ---- Finding a place ---- */
 
-static bool is_less(uint64_t head, mr_span key, uint64_t than_head, mr_span than)
-{
-    return head != than_head ? head < than_head : mr_span_compare(key, than) < 0;
-}
-
-/* The lowest level of the path whose node is the right one for a key not less than the one before.
- * Between the path and what comes after it in the tree stand the separators at its right side, each
- * no less than those of lower levels. */
-static uint32_t level_of(const finger *f, uint64_t head, mr_span key)
-{
-    const uint32_t top = (*f->root)->level;
-    uint32_t level = 0;
-    for (uint32_t i = 1; i <= top; i++) {
-        const node *at = f->path[i].at;
-        const uint32_t after = f->path[i].place + 1;
-        if (after == at->count)
-            continue;
-        if (is_less(head, key, at->heads[after], mr_entry_key(at->entries[after])))
-            break;
-        level = i;
-    }
-    return level;
-}
-
-/* Points at the leaf of a key in a tree that is not empty. The leaf itself is not looked at.
- * Returns false when it did so before, and the key does not come before the one before. */
-static bool point(finger *f, node **root, uint64_t head, mr_span key)
-{
-    uint32_t level = (*root)->level, low = 0;
-    MR_ASSERT(level < MR_MEMORY_LEVELS_MAX);
-    bool forward = f->root == root && !is_less(head, key, f->head, f->key);
-    if (forward) {
-        level = level_of(f, head, key);
-        low = f->path[level].place;
-    } else {
-        f->path[level].at = *root;
-    }
-    f->root = root;
-    f->head = head;
-    f->key = key;
-    if (forward && level == 0)
-        return false;
-    for (; level > 0; level--, low = 0) {
-        const node *at = f->path[level].at;
-        f->path[level].place = mr_memory_node_place(at, low + 1, at->count, head, key, true) - 1;
-        f->path[level - 1].at = at->children[f->path[level].place];
-    }
-    return true;
-}
-
 void mr_memory_edit_expect(mr_memory_edit *e, mr_memory_node **root, mr_span key)
 {
-    if (*root == NULL || !point(&e->ahead, root, mr_span_head(key), key))
-        return;
-    const char *leaf = (const char *)e->ahead.path[0].at;
-    for (size_t i = 0; i < sizeof(node); i += CACHE_LINE)
-        __builtin_prefetch(leaf + i);
+    mr_memory_finger_fetch(&e->ahead, root, key);
 }
 
 /* The place of a key in a leaf, most often not far from `low`. */
@@ -181,7 +126,7 @@ static uint32_t place_near(const node *leaf, uint32_t low, uint64_t head, mr_spa
 {
     uint32_t high = low;
     for (uint32_t step = 1; high < leaf->count; high += step, step *= 2) {
-        if (!is_less(leaf->heads[high], mr_entry_key(leaf->entries[high]), head, key))
+        if (!mr_memory_is_less(leaf->heads[high], mr_entry_key(leaf->entries[high]), head, key))
             break;
         low = high + 1;
     }
@@ -192,8 +137,8 @@ static uint32_t place_near(const node *leaf, uint32_t low, uint64_t head, mr_spa
 /* Goes to the place of a key in a tree that is not empty. */
 static void seek(edit *e, node **root, uint64_t head, mr_span key)
 {
-    finger *f = &e->here;
-    bool fresh = point(f, root, head, key);
+    mr_memory_finger *f = &e->here;
+    bool fresh = mr_memory_finger_point(f, root, head, key);
     const node *leaf = f->path[0].at;
     f->path[0].place = fresh ? mr_memory_node_place(leaf, 0, leaf->count, head, key, false)
                              : place_near(leaf, f->path[0].place, head, key);
@@ -211,6 +156,8 @@ static node **link_to(edit *e, uint32_t level)
  * a node of this version is of this version, too. */
 static mr_status own_path(edit *e)
 {
+    if (e->here.path[0].at->object.born == e->born)
+        return MR_OK;
     for (uint32_t level = (*e->here.root)->level + 1; level-- > 0;) {
         node *at = e->here.path[level].at;
         if (at->object.born == e->born)

@@ -11,17 +11,7 @@
 #define MR_STORAGE_MEMORY_EDIT_H
 
 #include "storage/memory_dead.h"
-
-/* A path to the leaf where a key belongs. */
-typedef struct mr_memory_finger {
-    mr_memory_node **root; /* of the tree; NULL: it points nowhere */
-    mr_span key;           /* the caller's, as long as the edit */
-    uint64_t head;
-    struct {
-        mr_memory_node *at;
-        uint32_t place; /* of the child that the way goes through; in the leaf, of the key */
-    } path[MR_MEMORY_LEVELS_MAX];
-} mr_memory_finger;
+#include "storage/memory_finger.h"
 
 typedef struct mr_memory_edit {
     uint64_t born;       /* number of the version that is made */

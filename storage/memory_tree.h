@@ -54,6 +54,12 @@ static inline mr_span mr_entry_value(const mr_entry *entry)
     return mr_span_of(entry->bytes + entry->key_bytes, entry->value_bytes);
 }
 
+/* mr_memory_is_less compares keys by their heads, and by themselves where these are alike. */
+static inline bool mr_memory_is_less(uint64_t head, mr_span key, uint64_t than_head, mr_span than)
+{
+    return head != than_head ? head < than_head : mr_span_compare(key, than) < 0;
+}
+
 /* mr_memory_node_place returns the first place from `low` on whose key is not less than `key`, or
  * (after) greater; `high` if there is none before. `head` is that of the key. */
 static inline uint32_t mr_memory_node_place(const mr_memory_node *at, uint32_t low, uint32_t high,

@@ -111,8 +111,9 @@ mr_status mr_cursor_next(mr_cursor *cursor, mr_span *key, mr_span *value);
  *          the backend's. */
 mr_status mr_store_snapshot(mr_store *store, mr_snapshot **out);
 
-/* mr_snapshot_get counts a reference, which mr_snapshot_put gives back. The last one frees what
- * only this snapshot kept alive. Put accepts NULL. Threads: any. */
+/* mr_snapshot_get counts a reference, which mr_snapshot_put gives back. After the last one the
+ * store frees what only this snapshot kept alive, on threads of its own: in memory with the next
+ * change, on the disk when RocksDB merges files. Put accepts NULL. Threads: any. */
 mr_snapshot *mr_snapshot_get(mr_snapshot *snapshot);
 void mr_snapshot_put(mr_snapshot *snapshot);
 

@@ -293,6 +293,27 @@ static void a_cursor_of_a_view_walks_a_prefix_from_a_key(void **state)
     mr_store_close(view);
 }
 
+static void a_store_open_for_reading_only_has_snapshots(void **state)
+{
+    fixture *at = *state;
+    for (int i = 0; i < 3; i++)
+        change(at);
+    mr_store_close(at->store);
+    const mr_store_options options = {.path = at->directory,
+                                      .tables = test_tables(),
+                                      .tables_count = TEST_TABLES,
+                                      .read_only = true};
+    assert_int_equal(mr_store_open(&options, &at->store, NULL), MR_OK);
+    mr_snapshot *snapshot = snapshot_of(at->store);
+    mr_store *view = view_of(snapshot);
+    mr_snapshot_put(snapshot);
+    uint64_t found;
+    assert_int_equal(find_change(view, 3, &found), MR_OK);
+    assert_int_equal(found, 3);
+    assert_int_equal(mr_store_sequence(view), 0);
+    mr_store_close(view);
+}
+
 /* ---- Against copies of a flat array ---- */
 
 enum { MODEL_KEYS = 500, HOLDERS = 6 };
@@ -399,6 +420,7 @@ int main(void)
         over_all(a_view_moves_and_has_its_own_snapshot),
         over_all(a_cursor_of_a_view_walks_a_prefix_from_a_key),
         over_all(random_changes_leave_each_snapshot_as_its_copy_of_a_flat_array),
+        over(a_store_open_for_reading_only_has_snapshots, rocksdb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -397,6 +397,47 @@ static void proofs_tell_what_is_in_the_tree_and_what_is_not(void **state)
     }
 }
 
+/* What a block that is not to be kept does: a tree of its own over a view. */
+static void a_tree_over_a_snapshot_is_that_of_its_time(void **state)
+{
+    fixture *at = *state;
+    change_some(at, 500, 10, NULL);
+    write_tree(at);
+    const mr_hash root = mr_tree_root(at->tree);
+    mr_snapshot *snapshot = NULL;
+    mr_store *view = NULL;
+    assert_int_equal(mr_store_snapshot(at->store, &snapshot), MR_OK);
+    assert_int_equal(mr_store_open_view(snapshot, &view), MR_OK);
+    mr_snapshot_put(snapshot);
+    bool *present = memcpy(malloc(sizeof at->present), at->present, sizeof at->present);
+    for (int i = 0; i < 5; i++) {
+        change_some(at, 300, 50, NULL);
+        write_tree(at);
+    }
+    mr_tree *old = NULL;
+    mr_error error = {0};
+    assert_int_equal(mr_tree_open(view, 1, &old, &error), MR_OK);
+    mr_hash found = mr_tree_root(old);
+    assert_memory_equal(found.bytes, root.bytes, 32);
+    for (size_t i = 0; i < POOL; i++) {
+        mr_tree_proof proof;
+        assert_int_equal(mr_tree_prove(old, &at->keys[i], &proof, &error), MR_OK);
+        assert_int_equal(proof.present, present[i]);
+        assert_true(mr_tree_verify(&proof, &root));
+    }
+    mr_tree_change change = {.key = at->keys[0], .leaf = random_hash(&at->random), .present = true};
+    assert_int_equal(mr_tree_update(old, &change, 1, NULL, &error), MR_OK);
+    found = mr_tree_root(old);
+    assert_memory_not_equal(found.bytes, root.bytes, 32);
+    mr_tree_revert(old);
+    found = mr_tree_root(old);
+    assert_memory_equal(found.bytes, root.bytes, 32);
+    mr_tree_free(old);
+    mr_store_close(view);
+    free(present);
+    assert_root(at);
+}
+
 static void a_proof_with_any_field_changed_is_refused(void **state)
 {
     fixture *at = *state;
@@ -473,6 +514,7 @@ int main(void)
         over_both(revert_returns_to_the_last_write),
         over_both(changes_without_a_write_are_gone_after_reopening),
         over_both(proofs_tell_what_is_in_the_tree_and_what_is_not),
+        over_both(a_tree_over_a_snapshot_is_that_of_its_time),
         cmocka_unit_test_setup_teardown(a_proof_with_any_field_changed_is_refused, setup_memory,
                                         teardown),
         cmocka_unit_test_setup_teardown(random_bytes_are_no_proof, setup_memory, teardown),
