@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* host_internal: what the two halves of the host share: host.c, which runs entries, and host_send.c,
- * which serves the functions that send. */
+/* host_internal: what the two halves of the host share: host.c, which runs entries, and
+ * host_send.c, which serves the functions that send. */
 #ifndef MR_TESTS_GUEST_HOST_INTERNAL_H
 #define MR_TESTS_GUEST_HOST_INTERNAL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a handler that awaits goes on where it waited, once, with the answer, whatever other messages
- * do meanwhile, and holds nothing when it is over.
- * Method: a program that asks and awaits as its message says, and logs every step it does. */
+/* Goal: a handler that awaits goes on where it waited, once, with the answer, whatever other
+ * messages do meanwhile, and holds nothing when it is over. Method: a program that asks and awaits
+ * as its message says, and logs every step it does. */
 #include "tools/guest/gear_async.h"
 
 #include "tests/guest/programs.h"
@@ -46,8 +46,8 @@ static void wait_wrongly(gear_task_ *gear_task_here_, frame *my)
 }
 
 /* "1": asks, awaits, says so. "2": asks two at once, awaits the second, then the first. "l": three
- * times in a loop. "a": asks three, awaits all. "s": sleeps. "f": fails behind an await. "r": returns
- * before its end. "0": does not wait. "w": an await inside a switch. */
+ * times in a loop. "a": asks three, awaits all. "s": sleeps. "f": fails behind an await. "r":
+ * returns before its end. "0": does not wait. "w": an await inside a switch. */
 GEAR_ASYNC_HANDLE(frame, my)
 {
     char text[2];

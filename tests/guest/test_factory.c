@@ -18,10 +18,8 @@ static int setup(void **state_)
 /* Orders a program and returns the id of its init message. */
 static host_sent order_one(const char *text, gear_value value)
 {
-    const host_message message = {.source = host_id(1),
-                                  .payload = text,
-                                  .size = (uint32_t)strlen(text),
-                                  .value = value};
+    const host_message message = {
+        .source = host_id(1), .payload = text, .size = (uint32_t)strlen(text), .value = value};
     assert_int_equal(host_run(handle, &message), HOST_WAITING);
     assert_int_equal(host_outbox_count, 1);
     assert_true(host_outbox[0].creates);
@@ -53,10 +51,11 @@ static void a_failure_is_told_and_the_value_goes_back(void **state_)
     static const uint32_t codes[] = {GEAR_CODE_PANIC, GEAR_CODE_NOT_CREATED};
     for (uint32_t i = 0; i < 2; i++) {
         const host_sent made = order_one("so", 5);
-        const host_message reply = {.is_reply = true,
-                                    .reply_to = made.id,
-                                    .value = 5,
-                                    .code = {1, (uint8_t)(codes[i] >> 16), (uint8_t)(codes[i] >> 8)}};
+        const host_message reply = {
+            .is_reply = true,
+            .reply_to = made.id,
+            .value = 5,
+            .code = {1, (uint8_t)(codes[i] >> 16), (uint8_t)(codes[i] >> 8)}};
         assert_int_equal(host_run(handle_reply, &reply), HOST_OK);
         assert_int_equal(run_woken(), HOST_OK);
         uint8_t expected[5] = {0};

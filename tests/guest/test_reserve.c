@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: reserve sends with the gas it kept, once and in time, and counts the failures it is told. */
+/* Goal: reserve sends with the gas it kept, once and in time, and counts the failures it is told.
+ */
 #include "tools/guest/examples/reserve.c"
 
 #include "tests/guest/programs.h"
@@ -79,7 +80,11 @@ static void nonsense_is_refused(void **state_)
     assert_panics(handle, host_id(1), long_text, sizeof long_text, "reserve: malformed");
     for (uint32_t i = 1; i < KEPT_MAX; i++)
         keep_some(1, 1, 1);
-    assert_panics(handle, host_id(1), "\0" "12345678" "1234", 13, "reserve: too many");
+    assert_panics(handle, host_id(1),
+                  "\0"
+                  "12345678"
+                  "1234",
+                  13, "reserve: too many");
 }
 
 int main(void)

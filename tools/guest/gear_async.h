@@ -36,9 +36,9 @@
  * a failure behind it: state that must hold together is looked at again, or changed behind the
  * last await.
  *
- * Gas. An await pays the rent of its blocks at once, or the handler is out of gas. When it goes on it
- * has what is left of that and, if the request had a gas limit of its own (gear_ask_gas), the rest
- * of its gas; after gear_ask, which gives the request a share, a 64th of the rest. What the
+ * Gas. An await pays the rent of its blocks at once, or the handler is out of gas. When it goes on
+ * it has what is left of that and, if the request had a gas limit of its own (gear_ask_gas), the
+ * rest of its gas; after gear_ask, which gives the request a share, a 64th of the rest. What the
  * other program does not burn comes back with its reply. handle_reply burns of the gas of the reply
  * first, then of that of the message that waits.
  *
@@ -339,8 +339,8 @@ GEAR_SHARED void gear_task_end_(gear_task_ *task)
     gear_async_.current = NULL;
 }
 
-/* GEAR_ASYNC_HANDLE(type, my) { ... } is a GEAR_HANDLE that can wait; `my` points to a `type` that is
- * the message's own. GEAR_ASYNC_INIT likewise: until it ends other messages are refused. */
+/* GEAR_ASYNC_HANDLE(type, my) { ... } is a GEAR_HANDLE that can wait; `my` points to a `type` that
+ * is the message's own. GEAR_ASYNC_INIT likewise: until it ends other messages are refused. */
 #define GEAR_ASYNC_HANDLE(type, my) GEAR_ASYNC_ENTRY_(GEAR_HANDLE, gear_handle_, type, my)
 #define GEAR_ASYNC_INIT(type, my)   GEAR_ASYNC_ENTRY_(GEAR_INIT, gear_init_, type, my)
 
@@ -354,7 +354,8 @@ GEAR_SHARED void gear_task_end_(gear_task_ *task)
     }                                                                                              \
     static void steps(gear_task_ *gear_task_here_, __attribute__((unused)) type *my)
 
-/* The first and the last thing in such a handler. What stands before GEAR_BEGIN runs in every run. */
+/* The first and the last thing in such a handler. What stands before GEAR_BEGIN runs in every run.
+ */
 #define GEAR_BEGIN                                                                                 \
     switch (gear_task_here_->step) {                                                               \
     case 0:

@@ -6,8 +6,8 @@
  *   handle  any bytes: the init message of a new program, which gets the value that came with
  *           them. The reply is
  *             u8 1, id         of the new program
- *             u8 0, u32 code   there is none; the code of the reply to its init (GEAR_CODE_...), 0 if
- *                              there was no reply. The value that came back goes back
+ *             u8 0, u32 code   there is none; the code of the reply to its init (GEAR_CODE_...), 0
+ * if there was no reply. The value that came back goes back
  *
  * Panics: "factory: expected an id", "payload too large" above PAYLOAD_BYTES_MAX. */
 #include "gear_async.h"

@@ -52,8 +52,8 @@ static void keep(uint32_t size)
     gear_require(size == 1 + sizeof wish, "reserve: malformed");
     gear_require(kept_count < KEPT_MAX, "reserve: too many");
     gear_read(1, &wish, sizeof wish);
-    all[kept_count] = (kept){.reservation = gear_reserve(wish.gas, wish.blocks),
-                             .owner = gear_source()};
+    all[kept_count] =
+        (kept){.reservation = gear_reserve(wish.gas, wish.blocks), .owner = gear_source()};
     gear_reply(&kept_count, sizeof kept_count);
     kept_count++;
 }

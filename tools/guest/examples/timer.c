@@ -3,19 +3,17 @@
  * has GEAR_SLEEP for the former half of it.
  *
  *   handle  u8 LATER, u32 blocks, then any bytes: who asks gets them that many blocks later
- *           u8 SLEEP, u32 blocks, then any bytes: the reply are these bytes, after so many blocks or
- *                        when woken
- *           u8 WAKE, u32 blocks: wakes who has slept longest, so many blocks from now; replies a u8,
- *                        whether anybody sleeps
- *           u8 TICK, u32 blocks, u32 times: the program sends itself a message so many times, as
- *                        many blocks apart. In the end who asked is told how often it ticked, a u32
+ *           u8 SLEEP, u32 blocks, then any bytes: the reply are these bytes, after so many blocks
+ * or when woken u8 WAKE, u32 blocks: wakes who has slept longest, so many blocks from now; replies
+ * a u8, whether anybody sleeps u8 TICK, u32 blocks, u32 times: the program sends itself a message
+ * so many times, as many blocks apart. In the end who asked is told how often it ticked, a u32
  *
  * Panics: "timer: malformed", "timer: too many sleep", "timer: too little gas". */
 #include "gear.h"
 
 enum { LATER, SLEEP, WAKE, TICK, SLEEPERS_MAX = 64, TEXT_BYTES_MAX = 256 };
 
-static const uint64_t gas_kept = 1000000;    /* of a tick, for what it does beside the next one */
+static const uint64_t gas_kept = 1000000;   /* of a tick, for what it does beside the next one */
 static const uint64_t signal_gas = 1000000; /* for learning that a sleeper is no more */
 
 typedef struct sleeper {
