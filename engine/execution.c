@@ -128,12 +128,12 @@ static void settle_heap(const mr_execution *execution, mr_run *run)
     mr_run_trim(run, end);
 }
 
-/* A failure gives back all gas that was given away. */
+/* A failure gives back all gas that was given away, but for that of the signal it makes. */
 static void undo(mr_execution *execution)
 {
-    execution->gas_left += execution->set_aside + execution->explicit_gas + execution->system_gas +
+    execution->gas_left += execution->set_aside + execution->explicit_gas +
                            execution->reserved_gas + execution->rent;
-    execution->set_aside = execution->explicit_gas = execution->system_gas = 0;
+    execution->set_aside = execution->explicit_gas = 0;
     execution->reserved_gas = execution->rent = 0;
     execution->heap_changed = false;
     execution->reservations_changed = false;
