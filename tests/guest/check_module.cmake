@@ -11,11 +11,16 @@ set(functions
     gr_random:ii
     gr_send:iiiii gr_send_wgas:iiiLii gr_send_init:i gr_send_push:iiii gr_send_push_input:iiii
     gr_send_commit:iiii gr_send_commit_wgas:iiLii gr_send_input:iiiii gr_send_input_wgas:iiiLii
+    gr_reservation_send:iiiii gr_reservation_send_commit:iiii gr_reply_deposit:iLi
+    gr_create_program:iiiiiii gr_create_program_wgas:iiiiiLii
     gr_reply:iiii gr_reply_wgas:iiLii gr_reply_push:iii gr_reply_push_input:iii gr_reply_commit:ii
     gr_reply_commit_wgas:Lii gr_reply_input:iiii gr_reply_input_wgas:iiLii
-    gr_reply_to:i gr_reply_code:i
+    gr_reservation_reply:iiii gr_reservation_reply_commit:ii
+    gr_reply_to:i gr_reply_code:i gr_signal_from:i gr_signal_code:i
+    gr_reserve_gas:Lii gr_unreserve_gas:ii gr_system_reserve_gas:Li
+    gr_wait: gr_wait_for:i gr_wait_up_to:i gr_wake:iii
     gr_debug:ii gr_panic:ii gr_oom_panic: gr_leave: gr_exit:i)
-set(entries init handle handle_reply)
+set(entries init handle handle_reply handle_signal state metahash)
 
 function(refuse defect)
   string(REPLACE ";" " " text "${ARGN}")

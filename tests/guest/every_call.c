@@ -9,6 +9,9 @@ const char *error_texts(uint32_t error);
 static gr_hash_with_value to;
 static gr_error_with_hash sent;
 static gr_error_with_handle draft;
+static gr_two_hashes_with_value from_to;
+static gr_error_with_two_hashes created;
+static gr_error_with_gas unreserved;
 static gr_env env;
 static uint32_t error;
 static uint8_t buffer[64];
@@ -29,6 +32,14 @@ GEAR_INIT
     gr_send_push_input(draft.handle, 0, 1, &error);
     gr_send_commit(draft.handle, &to, 0, &sent);
     gr_send_commit_wgas(draft.handle, &to, 1000000, 0, &sent);
+    gr_reservation_send(&from_to, buffer, sizeof buffer, 0, &sent);
+    gr_reservation_send_commit(draft.handle, &from_to, 0, &sent);
+    gr_reply_deposit(&sent.id, 1000000, &error);
+    gr_create_program(&to, buffer, 8, buffer, sizeof buffer, 0, &created);
+    gr_create_program_wgas(&to, buffer, 8, buffer, sizeof buffer, 1000000, 0, &created);
+    gr_reserve_gas(1000000, 10, &sent);
+    gr_unreserve_gas(&sent.id, &unreserved);
+    gr_system_reserve_gas(1000000, &error);
 }
 
 GEAR_HANDLE
@@ -55,5 +66,12 @@ GEAR_HANDLE
         gr_leave();
     if (error == 4)
         gr_exit(&to.id);
+    gr_wake(&to.id, 1, &error);
+    if (error == 5)
+        gr_wait();
+    if (error == 6)
+        gr_wait_for(10);
+    if (error == 7)
+        gr_wait_up_to(10);
     every_reply();
 }

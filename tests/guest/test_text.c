@@ -104,6 +104,31 @@ static void every_error_code_has_a_text_of_its_own(void **state)
     assert_string_equal(gear_error_text(1), "unknown error");
 }
 
+static void reply_codes_are_sorted(void **state)
+{
+    (void)state;
+    static const uint8_t panicked[4] = {1, 0, 3, 0}, exited[4] = {1, 2, 0, 0};
+    assert_int_equal(gear_code_of(panicked), GEAR_CODE_PANIC);
+    assert_int_equal(gear_code_of(exited), GEAR_CODE_EXITED);
+    static const uint32_t succeeded[] = {GEAR_CODE_AUTOMATIC, GEAR_CODE_REPLY};
+    static const uint32_t failed[] = {GEAR_CODE_OUT_OF_GAS, GEAR_CODE_MEMORY, GEAR_CODE_HOST_CALL,
+                                      GEAR_CODE_PANIC,      GEAR_CODE_TRAP,   GEAR_CODE_STACK};
+    static const uint32_t unavailable[] = {GEAR_CODE_EXITED, GEAR_CODE_INIT_FAILED,
+                                           GEAR_CODE_UNINITIALIZED, GEAR_CODE_NOT_CREATED};
+#define SORTED(codes, s, f, u)                                                                     \
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {                                  \
+        assert_int_equal(gear_code_succeeded(codes[i]), s);                                        \
+        assert_int_equal(gear_code_failed(codes[i]), f);                                           \
+        assert_int_equal(gear_code_unavailable(codes[i]), u);                                      \
+    }
+    SORTED(succeeded, 1, 0, 0)
+    SORTED(failed, 0, 1, 0)
+    SORTED(unavailable, 0, 0, 1)
+#undef SORTED
+    assert_false(gear_code_succeeded(GEAR_CODE_REMOVED) || gear_code_failed(GEAR_CODE_REMOVED) ||
+                 gear_code_unavailable(GEAR_CODE_REMOVED));
+}
+
 int main(void)
 {
     const char *text = getenv("MR_SEED");
@@ -114,6 +139,7 @@ int main(void)
         cmocka_unit_test(values_beyond_64_bits_are_written_as_decimals),
         cmocka_unit_test(what_is_no_number_is_refused_and_leaves_the_result_alone),
         cmocka_unit_test(every_error_code_has_a_text_of_its_own),
+        cmocka_unit_test(reply_codes_are_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,7 +289,8 @@ static bool value_is_conserved(value_walk *walk, mr_engine *engine, const mr_eng
     mr_status status = mr_engine_programs(engine, visit_program, walk);
     if (status != MR_OK)
         return differ(walk->difference, "state cannot be walked: %s", mr_status_text(status));
-    walk->sum += mr_reference_value_queued(walk->expected) + mr_reference_value_held(walk->expected);
+    walk->sum +=
+        mr_reference_value_queued(walk->expected) + mr_reference_value_held(walk->expected);
     const uint64_t gas = mr_reference_gas_queued(walk->expected) + info->gas_held;
     if (info->accounts)
         walk->sum += info->burned + (mr_value)gas * info->schedule.value_per_gas;
@@ -381,10 +382,10 @@ static bool same_stored(const mr_history_block *block, const mr_stored_block *st
         const mr_transaction *expected = &block->transactions[i], *found = &transactions[i];
         const place p = {d, "stored transaction", i};
         /* What an unknown kind was is not kept. */
-        if (expected->kind > MR_TRANSACTION_TRANSFER && found->kind > MR_TRANSACTION_TRANSFER)
+        if (expected->kind > MR_TRANSACTION_CLAIM && found->kind > MR_TRANSACTION_CLAIM)
             continue;
-        if (!(NUMBER(kind) && ID(from) && NUMBER(gas_limit) && NUMBER(value) && BYTES(payload) &&
-              BYTES(salt)))
+        if (!(NUMBER(kind) && ID(from) && NUMBER(gas_limit) && NUMBER(value) && NUMBER(tip) &&
+              BYTES(payload) && BYTES(salt)))
             return false;
         if (expected->kind != MR_TRANSACTION_UPLOAD && !ID(to))
             return false;

@@ -57,6 +57,8 @@ static mr_span keep_buffer(maker *m, mr_buffer *buffer)
 
 static void add(maker *m, mr_transaction transaction)
 {
+    if (chance(m, 8))
+        transaction.tip = chance(m, 90) ? below(m, 100000) : mr_random_next(&m->random);
     if (m->made_count % 64 == 0) {
         m->made = realloc(m->made, (m->made_count + 64) * sizeof *m->made);
         MR_ASSERT(m->made != NULL);
@@ -76,6 +78,8 @@ static mr_script_world world_of(const maker *m, bool calm)
         .users_count = m->users_count,
         .strangers = m->programs,
         .strangers_count = m->programs_count,
+        .codes = m->codes,
+        .codes_count = MR_MODULES_COUNT,
         .gas_least = m->history->options.schedule.mailbox_threshold,
         .calm = calm,
     };
@@ -123,6 +127,12 @@ static void pad(maker *m, mr_buffer *script)
         (void)mr_buffer_append(script, mr_span_of(zeros, size - script->size));
 }
 
+/* About as much as there may be. */
+static uint64_t some_boundless_gas(maker *m)
+{
+    return chance(m, 50) ? UINT64_MAX - below(m, 2) : ((uint64_t)1 << 62) + 1 - below(m, 3);
+}
+
 static void add_send(maker *m)
 {
     mr_id to = m->programs[below(m, m->programs_count)];
@@ -140,7 +150,7 @@ static void add_send(maker *m)
                .from = chance(m, 99) ? some_user(m) : to,
                .to = to,
                .payload = keep_buffer(m, &script),
-               .gas_limit = boundless ? UINT64_MAX - below(m, 2) : some_gas(m),
+               .gas_limit = boundless ? some_boundless_gas(m) : some_gas(m),
                .value = some_value(m),
            });
 }
@@ -185,8 +195,8 @@ static void add_create(maker *m, size_t program)
     if (chance(m, 90)) {
         mr_script_init(&world, &m->random, peers, peers_count, &init);
     } else { /* an init that does nothing */
-        const uint8_t none = 0;
-        (void)mr_buffer_append(&init, mr_span_of(&none, chance(m, 80)));
+        const uint8_t none[2] = {0};
+        (void)mr_buffer_append(&init, mr_span_of(none, chance(m, 80) ? sizeof none : below(m, 2)));
     }
     add(m, (mr_transaction){
                .kind = MR_TRANSACTION_CREATE,
@@ -199,28 +209,49 @@ static void add_create(maker *m, size_t program)
            });
 }
 
-static void add_reply(maker *m)
+/* Who takes which letter: mostly who has it, else anybody, or nothing that is there. */
+static mr_transaction for_a_letter(maker *m, mr_transaction_kind kind)
 {
     size_t count;
     const mr_reference_letter *letters = mr_reference_letters(m->history->reference, &count);
-    mr_transaction reply = {
-        .kind = MR_TRANSACTION_REPLY,
+    mr_transaction taking = {
+        .kind = kind,
         .from = some_user(m),
         .to = mr_random_id(&m->random),
-        .gas_limit = some_gas(m),
-        .value = some_value(m),
     };
     if (count > 0) {
         const mr_reference_letter *letter = &letters[below(m, count)];
-        reply.to = letter->message;
+        taking.to = letter->message;
         if (chance(m, 95))
-            reply.from = letter->user;
+            taking.from = letter->user;
     }
+    return taking;
+}
+
+static void add_reply(maker *m)
+{
+    mr_transaction reply = for_a_letter(m, MR_TRANSACTION_REPLY);
     const uint8_t text[40] = "an answer of a user";
+    reply.gas_limit = some_gas(m);
+    reply.value = some_value(m);
     reply.payload = keep(m, text, below(m, sizeof text));
     add(m, reply);
-    if (chance(m, 10))
-        add(m, reply); /* nobody answers twice */
+    if (chance(m, 10)) /* nobody answers twice */
+        add(m, reply);
+}
+
+static void add_claim(maker *m)
+{
+    mr_transaction claim = for_a_letter(m, MR_TRANSACTION_CLAIM);
+    if (chance(m, 4))
+        claim.value = 1;
+    if (chance(m, 4))
+        claim.gas_limit = 1;
+    if (chance(m, 4))
+        claim.payload = mr_span_text("nothing belongs here");
+    add(m, claim);
+    if (chance(m, 10)) /* nobody takes it twice, in whatever way */
+        add(m, (mr_transaction){.kind = MR_TRANSACTION_REPLY, .from = claim.from, .to = claim.to});
 }
 
 static void add_transfer(maker *m)
@@ -285,7 +316,7 @@ static void add_malformed(maker *m)
         bad.payload = text;
         break;
     case 3:
-        bad.kind = (mr_transaction_kind)(MR_TRANSACTION_TRANSFER + 1 + below(m, 40));
+        bad.kind = (mr_transaction_kind)(MR_TRANSACTION_CLAIM + 1 + below(m, 40));
         break;
     case 4:
         bad.to = mr_random_id(&m->random);
@@ -311,10 +342,12 @@ static void add_something(maker *m)
     (void)mr_reference_letters(m->history->reference, &letters_count);
     if (kind < 14 && m->created_count < m->programs_count)
         add_create(m, m->created_count++);
-    else if (kind < 78)
+    else if (kind < 72)
         add_send(m);
-    else if (kind < 86 && (letters_count > 0 || chance(m, 10)))
+    else if (kind < 80 && (letters_count > 0 || chance(m, 10)))
         add_reply(m);
+    else if (kind < 86 && (letters_count > 0 || chance(m, 10)))
+        add_claim(m);
     else if (kind < 90)
         add_transfer(m);
     else if (kind < 91)
@@ -338,7 +371,7 @@ static mr_block_params some_params(maker *m)
     if (chance(m, 60))
         params.author = some_user(m);
     if (m->gas_usual != 0 && chance(m, 85))
-        params.gas_limit = mr_random_range(&m->random, m->gas_usual / 4, m->gas_usual * 2);
+        params.gas_limit = mr_random_range(&m->random, m->gas_usual / 2, m->gas_usual * 2);
     if (!m->calm && chance(m, 2))
         params.gas_limit = 1 + below(m, 20000);
     if (chance(m, 2))
@@ -439,7 +472,7 @@ static void make_block(maker *m)
         make_exact_block(m);
         return;
     }
-    uint64_t count = mr_random_magnitude(&m->random, 1, 40);
+    uint64_t count = mr_random_magnitude(&m->random, 1, 32);
     if (chance(m, 8))
         count = 0;
     else if (chance(m, 3))
@@ -452,7 +485,16 @@ static void make_block(maker *m)
     finish_block(m, &params);
 }
 
-/* Empty blocks without a limit, until nothing is left. */
+/* Time passes: blocks in which nobody does anything but what falls due. */
+static void make_idle_blocks(maker *m)
+{
+    for (uint64_t left = mr_random_range(&m->random, 1, 4); left > 0; left--) {
+        const mr_block_params params = some_params(m);
+        finish_block(m, &params);
+    }
+}
+
+/* An empty block without a limit: nothing is left in the queue. */
 static void drain(maker *m)
 {
     const mr_history_block *last = &m->history->blocks[m->history->blocks_count - 1];
@@ -469,7 +511,13 @@ static void drain(maker *m)
 static mr_schedule some_schedule(maker *m)
 {
     mr_schedule schedule = mr_schedule_default();
-    if (m->calm || chance(m, 60))
+    if (m->calm)
+        return schedule;
+    if (chance(m, 35)) /* dear: what is kept for later does not last long */
+        schedule.rent = mr_random_magnitude(&m->random, 10000, 5000000);
+    else if (chance(m, 10))
+        schedule.rent = chance(m, 50) ? 0 : mr_random_magnitude(&m->random, 1, UINT32_MAX);
+    if (chance(m, 60))
         return schedule;
     if (chance(m, 40))
         schedule.mailbox_threshold = mr_random_magnitude(&m->random, 1, 3000000);
@@ -493,6 +541,14 @@ static mr_schedule some_schedule(maker *m)
         schedule.dispatch = 0;
     if (chance(m, 10))
         schedule.post = 0;
+    if (chance(m, 20))
+        schedule.reservations_max = below(m, 4);
+    if (chance(m, 20)) {
+        schedule.wait = mr_random_magnitude(&m->random, 1, 400000);
+        schedule.wake = mr_random_magnitude(&m->random, 1, 400000);
+        schedule.reserve = mr_random_magnitude(&m->random, 1, 400000);
+        schedule.create = mr_random_magnitude(&m->random, 1, 4000000);
+    }
     return schedule;
 }
 
@@ -536,8 +592,9 @@ static void make_world(maker *m, const mr_history_wishes *wishes)
             chance(m, 80) ? MR_MODULE_ACTOR : (mr_history_module)below(m, MR_MODULES_COUNT);
         m->programs[i] = mr_id_of_program(&m->codes[m->kinds[i]], salt_of(m, i));
     }
-    if (!m->calm && chance(m, 65))
-        m->gas_usual = mr_random_magnitude(&m->random, 30000000, 8000000000);
+    if (!m->calm && chance(m, 65)) /* mostly more than one message has */
+        m->gas_usual = chance(m, 85) ? mr_random_magnitude(&m->random, 400000000, 8000000000)
+                                     : mr_random_magnitude(&m->random, 30000000, 400000000);
 }
 
 mr_history *mr_history_new(uint64_t seed, const mr_history_wishes *wishes)
@@ -550,8 +607,11 @@ mr_history *mr_history_new(uint64_t seed, const mr_history_wishes *wishes)
     if (wishes->blocks_count > 0)
         blocks = wishes->blocks_count;
     make_first_block(&m);
-    for (uint64_t i = 1; i < blocks; i++)
+    for (uint64_t i = 1; i < blocks; i++) {
         make_block(&m);
+        if (!m.calm && chance(&m, 30))
+            make_idle_blocks(&m);
+    }
     if (chance(&m, 50))
         drain(&m);
     return m.history;
@@ -601,12 +661,14 @@ static void print_id(const mr_id *id)
 
 static void print_transaction(const mr_transaction *t, const mr_transaction_result *result)
 {
-    static const char *const kinds[] = {"upload", "create", "send", "reply", "transfer"};
-    printf("    %s from ", t->kind <= MR_TRANSACTION_TRANSFER ? kinds[t->kind] : "?");
+    static const char *const kinds[] = {"upload", "create", "send", "reply", "transfer", "claim"};
+    printf("    %s from ", t->kind <= MR_TRANSACTION_CLAIM ? kinds[t->kind] : "?");
     print_id(&t->from);
     printf(" to ");
     print_id(&t->to);
     printf(" gas %llu value %llu", (unsigned long long)t->gas_limit, (unsigned long long)t->value);
+    if (t->tip != 0)
+        printf(" tip %llu", (unsigned long long)t->tip);
     if (t->kind == MR_TRANSACTION_UPLOAD) {
         printf(" of %zu bytes", t->payload.size);
     } else {

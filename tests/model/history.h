@@ -55,6 +55,7 @@ typedef enum mr_history_module {
     MR_MODULE_ACTOR_NO_INIT,
     MR_MODULE_ACTOR_NO_HANDLE,
     MR_MODULE_ACTOR_NO_REPLY,
+    MR_MODULE_ACTOR_NO_SIGNAL,
     MR_MODULES_COUNT
 } mr_history_module;
 

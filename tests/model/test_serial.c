@@ -27,7 +27,7 @@ static const uint32_t streams_counts[] = {1, 2, 3, 8, 32};
 static struct {
     uint64_t blocks, receipts, users, left, closed;
     uint64_t admissions[MR_ADMISSION_GAS_LIMIT + 1];
-    uint64_t outcomes[MR_OUTCOME_EXITED + 1];
+    uint64_t outcomes[MR_OUTCOME_REMOVED + 1];
     uint64_t kinds[MR_KIND_VALUE + 1];
 } seen;
 
@@ -62,7 +62,7 @@ static void report(uint64_t cases)
         printf("%s: %llu; ", mr_admission_text((mr_admission)i),
                (unsigned long long)seen.admissions[i]);
     printf("\n");
-    for (unsigned i = 0; i <= MR_OUTCOME_EXITED; i++)
+    for (unsigned i = 0; i <= MR_OUTCOME_REMOVED; i++)
         printf("%s %llu, ", mr_outcome_name((mr_outcome)i), (unsigned long long)seen.outcomes[i]);
     for (unsigned i = 0; i <= MR_KIND_VALUE; i++)
         printf("%s %llu%s", mr_kind_name((mr_kind)i), (unsigned long long)seen.kinds[i],

@@ -8,8 +8,13 @@
  * memory. What programs check of themselves lies elsewhere.
  *
  * A destination is one byte: 0 .. 199 a peer (modulo their number), or one of those below.
- * "terms" are a byte of ACTOR_TERMS_ bits, then u64 gas if it says so, then u64 value if it says
- * so. "bytes" are a u16 size and as many bytes, taken where they stand in the script. */
+ * "terms" are a byte of ACTOR_TERMS_ bits, then u64 gas if it says so, u64 value if it says so, u16
+ * blocks of delay if it says so. "bytes" are a u16 size and as many bytes, taken where they stand
+ * in the script. "wait" is a byte of ACTOR_WAIT_ and u32 blocks.
+ *
+ * A message that waits is remembered with the place in its script, and goes on there when it runs
+ * again; but for raw waits (WAIT), after which it runs from the top. Replies may be expected by a
+ * message and wake it; a lock may be held while waiting. */
 #ifndef MR_TESTS_PROGRAMS_ACTOR_H
 #define MR_TESTS_PROGRAMS_ACTOR_H
 
@@ -21,12 +26,28 @@ enum {
     ACTOR_CELL_BYTES = 300,        /* no multiple of a unit: cells straddle units and pages */
     ACTOR_SLOTS = 16,              /* of pages and of handles */
     ACTOR_SCRIBBLE_BYTES = 140000, /* for stores of any kind: three pages touched */
+    ACTOR_CODES_MAX = 8,
+    ACTOR_CHILDREN_MAX = 8, /* the last ones are remembered */
+    ACTOR_RESERVATIONS = 8, /* slots */
+    ACTOR_WAITERS = 12,     /* messages remembered; the oldest is forgotten */
+    ACTOR_EXPECTED = 24,    /* replies expected; the oldest is forgotten */
+    ACTOR_LOCK_QUEUE = 6,   /* messages that wait for the lock */
+    ACTOR_LEVELS = 3,       /* of REPEAT; what is deeper is skipped */
+    ACTOR_TRIES = 3,        /* waits for one thing, before the script goes on without */
+    ACTOR_WAKE_LAST_SENT = 254,
+    ACTOR_WAKE_SELF = 255,
+    ACTOR_CODE_ID = 255,  /* 32 bytes follow */
+    ACTOR_TO_CHILD = 240, /* .. 240 + ACTOR_CHILDREN_MAX - 1: modulo their number */
     ACTOR_TO_SELF = 253,
     ACTOR_TO_SOURCE = 254,
     ACTOR_TO_ID = 255, /* 32 bytes follow */
     ACTOR_TERMS_GAS = 1,
     ACTOR_TERMS_VALUE = 2,
     ACTOR_TERMS_INPUT = 4, /* u16 offset and u16 size of the input, in place of bytes */
+    ACTOR_TERMS_DELAY = 8,
+    ACTOR_WAIT_FOR_EVER = 0, /* gr_wait; its blocks mean nothing */
+    ACTOR_WAIT_FOR = 1,
+    ACTOR_WAIT_UP_TO = 2,
 };
 
 /* Everything that yields something folds it into the digest, which is state. X(name) */
@@ -69,10 +90,28 @@ enum {
     X(GAS)    /* what is left */                                                                   \
     X(RANDOM) /* u8 subject */                                                                     \
     X(REPLY_FACTS)                                                                                 \
-    X(ON_REPLY)    /* bytes: the script that runs on replies from now on */                        \
-    X(BUMP)        /* adds one to a counter that is state */                                       \
-    X(DEBUG)       /* bytes */                                                                     \
-    X(BAD_POINTER) /* u8 which: a host function is given one */
+    X(ON_REPLY)      /* bytes: the script that runs on replies from now on */                      \
+    X(BUMP)          /* adds one to a counter that is state */                                     \
+    X(DEBUG)         /* bytes */                                                                   \
+    X(BAD_POINTER)   /* u8 which: a host function is given one */                                  \
+    X(WAIT)          /* wait: runs again from the top */                                           \
+    X(AWAIT)         /* wait: goes on behind it */                                                 \
+    X(EXPECT)        /* the reply to the last message sent wakes this one, when it is the last */  \
+    X(AWAIT_REPLIES) /* wait: until all that is expected has come, some times */                   \
+    X(WAKE)          /* u8 which of those remembered, u16 blocks of delay */                       \
+    X(LOCK)          /* wait: until it is this message's, some times */                            \
+    X(UNLOCK)                                                                                      \
+    X(CREATE)             /* u8 code of those given at init, u8 salt, terms, bytes: a program */   \
+    X(RESERVE)            /* u8 slot, u64 gas, u32 blocks */                                       \
+    X(UNRESERVE)          /* u8 slot */                                                            \
+    X(RESERVATION_SEND)   /* u8 slot, destination, terms, bytes */                                 \
+    X(RESERVATION_COMMIT) /* u8 slot, u8 slot of the message, destination, terms */                \
+    X(RESERVATION_REPLY)  /* u8 slot, terms, bytes */                                              \
+    X(RESERVATION_REPLY_COMMIT) /* u8 slot, terms */                                               \
+    X(SYSTEM_RESERVE)           /* u64 gas */                                                      \
+    X(DEPOSIT)                  /* u64 gas, for the reply to the last message sent */              \
+    X(ON_SIGNAL)                /* bytes: the script that runs on signals from now on */           \
+    X(SIGNAL_FACTS)
 
 enum {
 #define ACTOR_ENUM(name) ACTOR_##name,

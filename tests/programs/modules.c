@@ -19,6 +19,7 @@ MODULE(actor_deep, MR_TEST_PROGRAMS "/actor_deep.wasm");
 MODULE(actor_no_init, MR_TEST_PROGRAMS "/actor_no_init.wasm");
 MODULE(actor_no_handle, MR_TEST_PROGRAMS "/actor_no_handle.wasm");
 MODULE(actor_no_reply, MR_TEST_PROGRAMS "/actor_no_reply.wasm");
+MODULE(actor_no_signal, MR_TEST_PROGRAMS "/actor_no_signal.wasm");
 
 mr_span mr_history_module_of(mr_history_module module)
 {
@@ -32,6 +33,8 @@ mr_span mr_history_module_of(mr_history_module module)
         return SPAN(actor_no_handle);
     case MR_MODULE_ACTOR_NO_REPLY:
         return SPAN(actor_no_reply);
+    case MR_MODULE_ACTOR_NO_SIGNAL:
+        return SPAN(actor_no_signal);
     case MR_MODULE_ACTOR:
     case MR_MODULES_COUNT:
         break;

@@ -51,12 +51,19 @@
  *
  * GEAR_INIT runs once, for the message that creates the program; if it fails there is no program.
  * GEAR_HANDLE runs for every message from a user or a program. GEAR_REPLY runs for every reply to
- * a message the program sent to another program, automatic replies included; it cannot reply.
+ * a message the program sent, automatic replies included; it cannot reply. GEAR_SIGNAL tells the
+ * program that one of its messages failed, if that message had reserved gas for it
+ * (gr_system_reserve_gas); there is nobody to reply to.
+ * GEAR_STATE and GEAR_METAHASH answer questions about the program from outside of any block: they
+ * read a payload and reply, and may change nothing.
  * A program has at least one of GEAR_INIT and GEAR_HANDLE. A message whose entry is left out
  * succeeds and changes nothing. */
-#define GEAR_INIT   GEAR_EXPORT("init") void init(void)
-#define GEAR_HANDLE GEAR_EXPORT("handle") void handle(void)
-#define GEAR_REPLY  GEAR_EXPORT("handle_reply") void handle_reply(void)
+#define GEAR_INIT     GEAR_EXPORT("init") void init(void)
+#define GEAR_HANDLE   GEAR_EXPORT("handle") void handle(void)
+#define GEAR_REPLY    GEAR_EXPORT("handle_reply") void handle_reply(void)
+#define GEAR_SIGNAL   GEAR_EXPORT("handle_signal") void handle_signal(void)
+#define GEAR_STATE    GEAR_EXPORT("state") void state(void)
+#define GEAR_METAHASH GEAR_EXPORT("metahash") void metahash(void)
 
 /* ---- Layouts: little endian, without padding ---- */
 
@@ -76,6 +83,17 @@ typedef struct gr_hash_with_value {
     gear_value value;
 } gr_hash_with_value;
 
+typedef struct gr_two_hashes {
+    gear_id first;
+    gear_id second;
+} gr_two_hashes;
+
+typedef struct gr_two_hashes_with_value {
+    gear_id reservation; /* what it is sent from */
+    gear_id id;          /* where it goes */
+    gear_value value;
+} gr_two_hashes_with_value;
+
 typedef struct gr_block_number_with_hash {
     uint32_t block;
     gear_id hash;
@@ -91,10 +109,26 @@ typedef struct gr_error_with_reply_code {
     uint8_t code[4];
 } gr_error_with_reply_code;
 
+typedef struct gr_error_with_signal_code {
+    uint32_t error;
+    uint32_t code;
+} gr_error_with_signal_code;
+
+typedef struct GEAR_PACKED gr_error_with_gas {
+    uint32_t error;
+    uint64_t gas;
+} gr_error_with_gas;
+
 typedef struct gr_error_with_hash {
     uint32_t error;
     gear_id id;
 } gr_error_with_hash;
+
+typedef struct gr_error_with_two_hashes {
+    uint32_t error;
+    gear_id message; /* the init message */
+    gear_id program; /* the new program */
+} gr_error_with_two_hashes;
 
 typedef struct GEAR_PACKED gr_env {
     uint32_t performance_percent;   /* multiplier of gas prices */
@@ -108,14 +142,26 @@ _Static_assert(sizeof(gear_id) == 32 && _Alignof(gear_id) == 1, "layout");
 _Static_assert(sizeof(gear_value) == 16, "layout");
 _Static_assert(sizeof(gr_hash_with_value) == 48, "layout");
 _Static_assert(offsetof(gr_hash_with_value, value) == 32, "layout");
+_Static_assert(sizeof(gr_two_hashes) == 64, "layout");
+_Static_assert(offsetof(gr_two_hashes, second) == 32, "layout");
+_Static_assert(sizeof(gr_two_hashes_with_value) == 80, "layout");
+_Static_assert(offsetof(gr_two_hashes_with_value, id) == 32, "layout");
+_Static_assert(offsetof(gr_two_hashes_with_value, value) == 64, "layout");
 _Static_assert(sizeof(gr_block_number_with_hash) == 36, "layout");
 _Static_assert(offsetof(gr_block_number_with_hash, hash) == 4, "layout");
 _Static_assert(sizeof(gr_error_with_handle) == 8, "layout");
 _Static_assert(offsetof(gr_error_with_handle, handle) == 4, "layout");
 _Static_assert(sizeof(gr_error_with_reply_code) == 8, "layout");
 _Static_assert(offsetof(gr_error_with_reply_code, code) == 4, "layout");
+_Static_assert(sizeof(gr_error_with_signal_code) == 8, "layout");
+_Static_assert(offsetof(gr_error_with_signal_code, code) == 4, "layout");
+_Static_assert(sizeof(gr_error_with_gas) == 12, "layout");
+_Static_assert(offsetof(gr_error_with_gas, gas) == 4, "layout");
 _Static_assert(sizeof(gr_error_with_hash) == 36, "layout");
 _Static_assert(offsetof(gr_error_with_hash, id) == 4, "layout");
+_Static_assert(sizeof(gr_error_with_two_hashes) == 68, "layout");
+_Static_assert(offsetof(gr_error_with_two_hashes, message) == 4, "layout");
+_Static_assert(offsetof(gr_error_with_two_hashes, program) == 36, "layout");
 _Static_assert(sizeof(gr_env) == 52, "layout");
 _Static_assert(offsetof(gr_env, existential_deposit) == 4, "layout");
 _Static_assert(offsetof(gr_env, mailbox_threshold) == 20, "layout");
@@ -143,12 +189,17 @@ _Static_assert(offsetof(gr_env, value_per_gas) == 36, "layout");
     X(DUPLICATE_INIT, 306, "the program has been created by this dispatch")                        \
     X(VALUE_TOO_SMALL, 307, "the value is below the existential deposit")                          \
     X(GAS_TOO_SMALL, 308, "the gas limit is above 0 and below the mailbox threshold")              \
-    X(DUPLICATE_DEPOSIT, 309, "the reply has a deposit")                                           \
+    X(DUPLICATE_DEPOSIT, 309, "the reply to this message has a deposit")                           \
     X(NOT_SENT, 310, "the dispatch did not send this message")                                     \
     X(MESSAGES_BYTES, 311, "the dispatch has sent as many bytes as it may")                        \
     X(INPUT_OFFSET, 312, "the offset is not inside the payload, or the payload is empty")          \
     X(INPUT_LENGTH, 313, "offset and length reach beyond the payload")                             \
     X(DELAY_GAS, 399, "not enough gas to keep a delayed message")                                  \
+    X(RESERVATION, 500, "the program has no such reservation")                                     \
+    X(RESERVATIONS_COUNT, 501, "the program has as many reservations as it may")                   \
+    X(RESERVATION_BLOCKS, 502, "a reservation for no block")                                       \
+    X(RESERVATION_ZERO, 503, "a system reservation of no gas")                                     \
+    X(RESERVATION_GAS, 504, "a reservation of less gas than the mailbox threshold")                \
     X(UNSUPPORTED, 0xffff, "this version does not serve the request")
 
 enum {
@@ -158,6 +209,46 @@ enum {
 #undef GEAR_ERROR_ENUM
 };
 
+/* ---- Reply codes: how a message went, in the 4 bytes of its reply: X(name, bytes, how) ----
+ *
+ * Written as the bytes stand in hex: 0x01000300 is 01 00 03 00. */
+#define GEAR_CODE_MAP(X)                                                                           \
+    X(AUTOMATIC, 0x00000000, "handled, with nothing to say")                                       \
+    X(REPLY, 0x00010000, "handled, and replied to")                                                \
+    X(OUT_OF_GAS, 0x01000000, "failed: out of gas")                                                \
+    X(MEMORY, 0x01000100, "failed: out of memory")                                                 \
+    X(HOST_CALL, 0x01000200, "failed: a wrong call of a host function")                            \
+    X(PANIC, 0x01000300, "failed: a panic, whose text is the payload")                             \
+    X(TRAP, 0x01000400, "failed: a trap of the code")                                              \
+    X(STACK, 0x01000500, "failed: the stack")                                                      \
+    X(EXITED, 0x01020000, "the program has exited; the payload is its heir")                       \
+    X(INIT_FAILED, 0x01020100, "the init of the program failed")                                   \
+    X(UNINITIALIZED, 0x01020200, "the program is not initialized yet")                             \
+    X(NOT_CREATED, 0x01020300, "there is no code to make the program of")                          \
+    X(REMOVED, 0x01030000, "the gas for waiting ran out")
+
+enum {
+#define GEAR_CODE_ENUM(name, bytes, text) GEAR_CODE_##name = (bytes),
+    GEAR_CODE_MAP(GEAR_CODE_ENUM)
+#undef GEAR_CODE_ENUM
+};
+
+/* ---- Signal codes: why a message failed: X(name, code, why) ---- */
+#define GEAR_SIGNAL_MAP(X)                                                                         \
+    X(PANIC, 100, "a panic")                                                                       \
+    X(OUT_OF_GAS, 101, "out of gas")                                                               \
+    X(HOST_CALL, 102, "a wrong call of a host function")                                           \
+    X(MEMORY, 103, "out of memory")                                                                \
+    X(TRAP, 104, "a trap of the code")                                                             \
+    X(STACK, 105, "the stack")                                                                     \
+    X(REMOVED, 200, "the gas for waiting ran out")
+
+enum {
+#define GEAR_SIGNAL_ENUM(name, code, text) GEAR_SIGNAL_##name = (code),
+    GEAR_SIGNAL_MAP(GEAR_SIGNAL_ENUM)
+#undef GEAR_SIGNAL_ENUM
+};
+
 /* ================================ Raw functions ================================
  *
  * A function whose last parameter points to a structure beginning with an error can fail: it
@@ -165,8 +256,9 @@ enum {
  * GEAR_ERROR_ACCESS; a bad pointer to the result ends the dispatch in a trap. The other functions
  * cannot fail; a bad pointer given to them is a trap.
  *
- * Delays are in blocks; this version serves only 0 and traps for others. Value is in the smallest
- * unit. */
+ * Delays and durations are in blocks. Keeping something for later costs rent for each block, paid
+ * at once: a delayed message, wake or reservation is not made when the gas does not cover it. Value
+ * is in the smallest unit. */
 
 /* ---- Memory, in pages of 64 KiB ---- */
 
@@ -202,6 +294,12 @@ void gr_read(uint32_t at, uint32_t size, void *buffer, uint32_t *error) GEAR_IMP
 void gr_reply_to(gr_error_with_hash *result) GEAR_IMPORT("gr_reply_to");
 void gr_reply_code(gr_error_with_reply_code *result) GEAR_IMPORT("gr_reply_code");
 
+/* gr_signal_from tells which message failed, gr_signal_code why (GEAR_SIGNAL_...). In handle_signal
+ * only; elsewhere NO_SIGNAL. gr_source, all that reply and gr_system_reserve_gas are traps there. A
+ * host call each. */
+void gr_signal_from(gr_error_with_hash *result) GEAR_IMPORT("gr_signal_from");
+void gr_signal_code(gr_error_with_signal_code *result) GEAR_IMPORT("gr_signal_code");
+
 /* ---- Surroundings. A host call each; cannot fail. ---- */
 
 void gr_block_height(uint32_t *height) GEAR_IMPORT("gr_block_height");
@@ -225,7 +323,9 @@ void gr_random(const gear_id *subject, gr_block_number_with_hash *result) GEAR_I
  * once. On success `result` holds the id of the message. Costs a host call and the price of a
  * message, by the byte.
  *
- * Errors: NOT_ENOUGH_GAS, NOT_ENOUGH_VALUE, GAS_TOO_SMALL, MESSAGE_SIZE, MESSAGES_COUNT,
+ * With a `delay` the message leaves so many blocks later; until then it costs rent.
+ *
+ * Errors: NOT_ENOUGH_GAS, DELAY_GAS, NOT_ENOUGH_VALUE, GAS_TOO_SMALL, MESSAGE_SIZE, MESSAGES_COUNT,
  * MESSAGES_BYTES, ACCESS; HANDLE and LATE_ACCESS where there is a handle; INPUT_OFFSET and
  * INPUT_LENGTH in the `input` forms, which send a part of the payload being handled without
  * bringing it into memory. */
@@ -251,6 +351,35 @@ void gr_send_commit(uint32_t handle, const gr_hash_with_value *to, uint32_t dela
 void gr_send_commit_wgas(uint32_t handle, const gr_hash_with_value *to, uint64_t gas,
                          uint32_t delay, gr_error_with_hash *result)
     GEAR_IMPORT("gr_send_commit_wgas");
+
+/* A message sent from a reservation has its gas, and ends it. Errors: also RESERVATION. */
+void gr_reservation_send(const gr_two_hashes_with_value *from_to, const void *payload,
+                         uint32_t size, uint32_t delay, gr_error_with_hash *result)
+    GEAR_IMPORT("gr_reservation_send");
+void gr_reservation_send_commit(uint32_t handle, const gr_two_hashes_with_value *from_to,
+                                uint32_t delay, gr_error_with_hash *result)
+    GEAR_IMPORT("gr_reservation_send_commit");
+
+/* gr_reply_deposit puts `gas` aside for the reply to a message that this dispatch has sent: it is
+ * added to what the reply brings for handle_reply. Errors: NOT_ENOUGH_GAS, NOT_SENT,
+ * DUPLICATE_DEPOSIT, ACCESS. Costs a host call. */
+void gr_reply_deposit(const gear_id *message, uint64_t gas, uint32_t *error)
+    GEAR_IMPORT("gr_reply_deposit");
+
+/* ---- Creating programs ----
+ *
+ * gr_create_program makes a program of the code `code->id` and sends its init message, with the
+ * value `code->value`. Its id is made of the message at hand, the code and the salt: the same three
+ * in one message are DUPLICATE_INIT. If there is no such code the init message is replied to with
+ * GEAR_CODE_NOT_CREATED. Gas as with gr_send, but a limit of its own may be anything. Errors: those
+ * of sending, and DUPLICATE_INIT. Costs a host call, the prices of a message and of a program, by
+ * the byte. */
+void gr_create_program(const gr_hash_with_value *code, const void *salt, uint32_t salt_size,
+                       const void *payload, uint32_t size, uint32_t delay,
+                       gr_error_with_two_hashes *result) GEAR_IMPORT("gr_create_program");
+void gr_create_program_wgas(const gr_hash_with_value *code, const void *salt, uint32_t salt_size,
+                            const void *payload, uint32_t size, uint64_t gas, uint32_t delay,
+                            gr_error_with_two_hashes *result) GEAR_IMPORT("gr_create_program_wgas");
 
 /* ---- Replying ----
  *
@@ -278,6 +407,34 @@ void gr_reply_commit(const gear_value *value, gr_error_with_hash *result)
 void gr_reply_commit_wgas(uint64_t gas, const gear_value *value, gr_error_with_hash *result)
     GEAR_IMPORT("gr_reply_commit_wgas");
 
+/* A reply from a reservation has its gas, and ends it. `from` is its id and the reply's value.
+ * Errors: also RESERVATION. */
+void gr_reservation_reply(const gr_hash_with_value *from, const void *payload, uint32_t size,
+                          gr_error_with_hash *result) GEAR_IMPORT("gr_reservation_reply");
+void gr_reservation_reply_commit(const gr_hash_with_value *from, gr_error_with_hash *result)
+    GEAR_IMPORT("gr_reservation_reply_commit");
+
+/* ---- Keeping gas ---- */
+
+/* gr_reserve_gas takes gas aside for a message or reply of a later dispatch, whatever pays for that
+ * one. It is given back when `blocks` are over. Errors: RESERVATION_BLOCKS for 0 blocks,
+ * RESERVATION_GAS below the mailbox threshold, NOT_ENOUGH_GAS, RESERVATIONS_COUNT. Costs a host
+ * call, the price of a reservation, and rent. */
+void gr_reserve_gas(uint64_t gas, uint32_t blocks, gr_error_with_hash *result)
+    GEAR_IMPORT("gr_reserve_gas");
+
+/* gr_unreserve_gas ends a reservation: gas it still has goes back to who paid, and to the dispatch
+ * itself when that has made it. Errors: RESERVATION, ACCESS. Costs a host call and the price of a
+ * reservation. */
+void gr_unreserve_gas(const gear_id *reservation, gr_error_with_gas *result)
+    GEAR_IMPORT("gr_unreserve_gas");
+
+/* gr_system_reserve_gas takes gas aside for handle_signal, should the message fail, in this run or
+ * in one after it waited; it is also kept when it is just this run that fails. What is not used
+ * comes back when the message succeeds. Several calls add up. Errors: RESERVATION_ZERO,
+ * NOT_ENOUGH_GAS. Costs a host call and the price of a reservation. */
+void gr_system_reserve_gas(uint64_t gas, uint32_t *error) GEAR_IMPORT("gr_system_reserve_gas");
+
 /* ---- Control ---- */
 
 /* gr_debug gives a line of UTF-8 to whoever watches the engine; text that is not UTF-8 is a trap.
@@ -292,6 +449,26 @@ _Noreturn void gr_oom_panic(void) GEAR_IMPORT("gr_oom_panic");
 
 /* gr_leave ends the dispatch here, as a success. */
 _Noreturn void gr_leave(void) GEAR_IMPORT("gr_leave");
+
+/* gr_wait ends the dispatch so that the message goes on later: memory is kept, what was sent
+ * leaves, there is no reply yet. When the message is woken its entry runs again from the top, with
+ * the same id, payload and source; its value has been received and is not received again.
+ *   gr_wait        until it is woken, or the gas it has left for rent is used up
+ *   gr_wait_for    until it is woken, and for so many blocks at most: out of gas when they cannot
+ *                  be paid
+ *   gr_wait_up_to  likewise, but for fewer blocks when more cannot be paid
+ * A message whose gas is used up while it waits is removed: it fails with GEAR_CODE_REMOVED.
+ * Waiting for 0 blocks, or after a reply, is a trap. Costs a host call and the price of waiting,
+ * and rent for each block. gear_async.h makes asking another program and going on with its answer
+ * of this. */
+_Noreturn void gr_wait(void) GEAR_IMPORT("gr_wait");
+_Noreturn void gr_wait_for(uint32_t blocks) GEAR_IMPORT("gr_wait_for");
+_Noreturn void gr_wait_up_to(uint32_t blocks) GEAR_IMPORT("gr_wait_up_to");
+
+/* gr_wake wakes a message of this program that waits, `delay` blocks from now; nothing happens if
+ * it does not. Errors: DUPLICATE_WAKE, NOT_ENOUGH_GAS for the rent of the delay, ACCESS. Costs a
+ * host call and the price of a wake. */
+void gr_wake(const gear_id *message, uint32_t delay, uint32_t *error) GEAR_IMPORT("gr_wake");
 
 /* gr_exit ends the dispatch and the program: its value goes to `inheritor`, its memory is gone,
  * later messages to it get an error reply with the inheritor's id. */
@@ -566,21 +743,60 @@ static inline gear_id gear_reply_to(void)
     return result.id;
 }
 
-/* gear_reply_succeeded tells whether the message was handled, or its handler failed, or there was
- * no program. In handle_reply; elsewhere it panics. gr_reply_code has the details:
- *   code[0]  0 success: code[1] is 0 for an automatic reply, 1 for one the program made
- *            1 error:   code[1] is 0 when the handler failed; code[2] then is 0 out of gas,
- *                       1 memory, 2 a wrong host call, 3 panic (the payload is its text), 4 a trap
- *                       of the code, 5 stack limit
- *                       code[1] is 2 when there was no handler to run; code[2] then is 0 the
- *                       program exited (the payload is the inheritor), 1 its init failed, 2 it is
- *                       not yet initialized, 3 there is no such program */
-static inline bool gear_reply_succeeded(void)
+/* gear_code_of puts the bytes of a reply code together: a number to compare with GEAR_CODE_... . */
+static inline uint32_t gear_code_of(const uint8_t code[4])
+{
+    return (uint32_t)code[0] << 24 | (uint32_t)code[1] << 16 | (uint32_t)code[2] << 8 | code[3];
+}
+
+/* What a reply code says of the message: it was handled; its handler ran and failed; there was no
+ * program to handle it. A message that is none of these waited for too long. */
+static inline bool gear_code_succeeded(uint32_t code)
+{
+    return code >> 24 == 0;
+}
+
+static inline bool gear_code_failed(uint32_t code)
+{
+    return code >> 16 == 0x0100;
+}
+
+static inline bool gear_code_unavailable(uint32_t code)
+{
+    return code >> 16 == 0x0102;
+}
+
+/* gear_reply_code returns the code of this reply, gear_reply_succeeded whether it is a success. In
+ * handle_reply; elsewhere they panic. */
+static inline uint32_t gear_reply_code(void)
 {
     gr_error_with_reply_code result;
     gr_reply_code(&result);
     gear_check(result.error);
-    return result.code[0] == 0;
+    return gear_code_of(result.code);
+}
+
+static inline bool gear_reply_succeeded(void)
+{
+    return gear_code_succeeded(gear_reply_code());
+}
+
+/* gear_signal_from returns the id of the message that failed, gear_signal_code why: GEAR_SIGNAL_...
+ * In handle_signal; elsewhere they panic. */
+static inline gear_id gear_signal_from(void)
+{
+    gr_error_with_hash result;
+    gr_signal_from(&result);
+    gear_check(result.error);
+    return result.id;
+}
+
+static inline uint32_t gear_signal_code(void)
+{
+    gr_error_with_signal_code result;
+    gr_signal_code(&result);
+    gear_check(result.error);
+    return result.code;
 }
 
 /* ---- Surroundings ---- */
@@ -662,6 +878,28 @@ static inline gear_id gear_send_gas(const gear_id *to, const void *bytes, uint32
     return message;
 }
 
+/* gear_try_send_delayed sends so that the message leaves `delay` blocks later, and returns the
+ * error. gear_send_delayed panics when it cannot, and returns the message's id. */
+static inline uint32_t gear_try_send_delayed(const gear_id *to, const void *bytes, uint32_t size,
+                                             uint64_t gas, gear_value value, uint32_t delay,
+                                             gear_id *message)
+{
+    gr_hash_with_value to_value = gear_to_(to, value);
+    gr_error_with_hash result;
+    gr_send_wgas(&to_value, bytes, size, gas, delay, &result);
+    if (message != NULL && result.error == GEAR_OK)
+        *message = result.id;
+    return result.error;
+}
+
+static inline gear_id gear_send_delayed(const gear_id *to, const void *bytes, uint32_t size,
+                                        uint64_t gas, gear_value value, uint32_t delay)
+{
+    gear_id message;
+    gear_check(gear_try_send_delayed(to, bytes, size, gas, value, delay, &message));
+    return message;
+}
+
 /* gear_send_input sends `size` bytes of the payload being handled, from offset `at`, and returns
  * the message's id. The bytes do not pass through memory. Panics when it cannot. */
 static inline gear_id gear_send_input(const gear_id *to, uint32_t at, uint32_t size,
@@ -726,6 +964,163 @@ static inline gear_id gear_send_finish_gas(uint32_t handle, const gear_id *to, u
     gr_send_commit_wgas(handle, &to_value, gas, 0, &result);
     gear_check(result.error);
     return result.id;
+}
+
+/* gear_deposit puts gas aside for the reply to a message just sent. Panics when it cannot. */
+static inline void gear_deposit(const gear_id *message, uint64_t gas)
+{
+    uint32_t error;
+    gr_reply_deposit(message, gas, &error);
+    gear_check(error);
+}
+
+/* ---- Creating programs ---- */
+
+/* A new program, and the message whose reply tells whether its init succeeded. */
+typedef struct gear_created {
+    gear_id message;
+    gear_id program;
+} gear_created;
+
+/* gear_try_create makes a program of `code` whose init message has `size` bytes, and returns the
+ * error; the salt is any bytes. gear_try_create_gas gives the init message a gas limit of its own.
+ */
+static inline uint32_t gear_try_create(const gear_id *code, const void *salt, uint32_t salt_size,
+                                       const void *bytes, uint32_t size, gear_value value,
+                                       gear_created *created)
+{
+    gr_hash_with_value code_value = gear_to_(code, value);
+    gr_error_with_two_hashes result;
+    gr_create_program(&code_value, salt, salt_size, bytes, size, 0, &result);
+    if (result.error == GEAR_OK)
+        *created = (gear_created){.message = result.message, .program = result.program};
+    return result.error;
+}
+
+static inline uint32_t gear_try_create_gas(const gear_id *code, const void *salt,
+                                           uint32_t salt_size, const void *bytes, uint32_t size,
+                                           uint64_t gas, gear_value value, gear_created *created)
+{
+    gr_hash_with_value code_value = gear_to_(code, value);
+    gr_error_with_two_hashes result;
+    gr_create_program_wgas(&code_value, salt, salt_size, bytes, size, gas, 0, &result);
+    if (result.error == GEAR_OK)
+        *created = (gear_created){.message = result.message, .program = result.program};
+    return result.error;
+}
+
+/* gear_create and gear_create_gas panic when they cannot. */
+static inline gear_created gear_create(const gear_id *code, const void *salt, uint32_t salt_size,
+                                       const void *bytes, uint32_t size, gear_value value)
+{
+    gear_created created;
+    gear_check(gear_try_create(code, salt, salt_size, bytes, size, value, &created));
+    return created;
+}
+
+static inline gear_created gear_create_gas(const gear_id *code, const void *salt,
+                                           uint32_t salt_size, const void *bytes, uint32_t size,
+                                           uint64_t gas, gear_value value)
+{
+    gear_created created;
+    gear_check(gear_try_create_gas(code, salt, salt_size, bytes, size, gas, value, &created));
+    return created;
+}
+
+/* ---- Keeping gas ---- */
+
+/* gear_try_reserve takes gas aside for `blocks`, and returns the error; gear_reserve panics when it
+ * cannot, and returns the reservation's id. */
+static inline uint32_t gear_try_reserve(uint64_t gas, uint32_t blocks, gear_id *reservation)
+{
+    gr_error_with_hash result;
+    gr_reserve_gas(gas, blocks, &result);
+    if (result.error == GEAR_OK)
+        *reservation = result.id;
+    return result.error;
+}
+
+static inline gear_id gear_reserve(uint64_t gas, uint32_t blocks)
+{
+    gear_id reservation;
+    gear_check(gear_try_reserve(gas, blocks, &reservation));
+    return reservation;
+}
+
+/* gear_try_unreserve ends a reservation and yields the gas it had; gear_unreserve panics when there
+ * is no such reservation. */
+static inline uint32_t gear_try_unreserve(const gear_id *reservation, uint64_t *gas)
+{
+    gr_error_with_gas result;
+    gr_unreserve_gas(reservation, &result);
+    if (result.error == GEAR_OK)
+        *gas = result.gas;
+    return result.error;
+}
+
+static inline uint64_t gear_unreserve(const gear_id *reservation)
+{
+    uint64_t gas;
+    gear_check(gear_try_unreserve(reservation, &gas));
+    return gas;
+}
+
+/* gear_try_send_reserved sends a message with the gas of a reservation, and returns the error;
+ * gear_send_reserved panics when it cannot, and returns the message's id. */
+static inline uint32_t gear_try_send_reserved(const gear_id *reservation, const gear_id *to,
+                                              const void *bytes, uint32_t size, gear_value value,
+                                              gear_id *message)
+{
+    const gr_two_hashes_with_value from_to = {
+        .reservation = *reservation, .id = *to, .value = value};
+    gr_error_with_hash result;
+    gr_reservation_send(&from_to, bytes, size, 0, &result);
+    if (message != NULL && result.error == GEAR_OK)
+        *message = result.id;
+    return result.error;
+}
+
+static inline gear_id gear_send_reserved(const gear_id *reservation, const gear_id *to,
+                                         const void *bytes, uint32_t size, gear_value value)
+{
+    gear_id message;
+    gear_check(gear_try_send_reserved(reservation, to, bytes, size, value, &message));
+    return message;
+}
+
+/* gear_reply_reserved replies with the gas of a reservation; gear_signal_reserve takes gas aside
+ * for handle_signal. Both panic when they cannot. */
+static inline void gear_reply_reserved(const gear_id *reservation, const void *bytes, uint32_t size,
+                                       gear_value value)
+{
+    const gr_hash_with_value from = gear_to_(reservation, value);
+    gr_error_with_hash result;
+    gr_reservation_reply(&from, bytes, size, &result);
+    gear_check(result.error);
+}
+
+static inline void gear_signal_reserve(uint64_t gas)
+{
+    uint32_t error;
+    gr_system_reserve_gas(gas, &error);
+    gear_check(error);
+}
+
+/* ---- Waking ---- */
+
+/* gear_wake wakes a message of this program, if it waits. Panics when this dispatch has woken it
+ * already. gear_wake_delayed does so `delay` blocks later, and panics also when the gas does not
+ * cover their rent. */
+static inline void gear_wake_delayed(const gear_id *message, uint32_t delay)
+{
+    uint32_t error;
+    gr_wake(message, delay, &error);
+    gear_check(error);
+}
+
+static inline void gear_wake(const gear_id *message)
+{
+    gear_wake_delayed(message, 0);
 }
 
 /* ---- Replying. All panic when they cannot. ---- */

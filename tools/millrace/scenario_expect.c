@@ -13,7 +13,7 @@ static const char *const outcomes[] = {
 #undef OUTCOME_WORD
         NULL};
 
-static const char *const kinds[] = {"init", "handle", "reply", NULL};
+static const char *const kinds[] = {"init", "handle", "reply", "signal", NULL};
 static const char *const message_kinds[] = {"send", "reply", NULL};
 
 static unsigned has(const mr_tree *node, unsigned flag)
