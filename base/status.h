@@ -27,7 +27,8 @@ extern "C" {
     X(NO_SPACE, "no space left on the device")                                                     \
     X(BUSY, "in use by someone else")                                                              \
     X(STATE, "the call is not allowed in this state")                                              \
-    X(UNSUPPORTED, "not supported here")
+    X(UNSUPPORTED, "not supported here")                                                           \
+    X(FULL, "there is no room left")
 
 /* C before C23 knows no such attribute of an enumeration: there nobody is warned. */
 #if defined(__cplusplus) || __STDC_VERSION__ > 201710L

@@ -9,6 +9,7 @@
 
 #include "engine/id.h"
 #include "engine/settle.h"
+#include "engine/transaction.h"
 
 /* One transaction being admitted. */
 typedef struct context {
@@ -25,16 +26,6 @@ static mr_admission refuse(const context *at, mr_admission admission)
     return admission;
 }
 
-/* What the transaction costs beside value and gas limit, in value. */
-static mr_value fee_of(const mr_schedule *schedule, const mr_transaction *transaction)
-{
-    mr_value gas = schedule->post;
-    gas += (mr_value)schedule->post_byte * transaction->payload.size;
-    if (transaction->kind == MR_TRANSACTION_UPLOAD)
-        gas += (mr_value)schedule->upload_byte * transaction->payload.size;
-    return gas * schedule->value_per_gas;
-}
-
 /* Takes value, tip, gas and fee from the sender. */
 static mr_status pay(const context *at, bool *paid)
 {
@@ -49,16 +40,10 @@ static mr_status pay(const context *at, bool *paid)
             at->block->counters.issued = issued;
         return MR_OK;
     }
-    mr_value fee = fee_of(schedule, transaction);
     mr_value cost;
-    if (__builtin_add_overflow(fee, transaction->tip, &fee) ||
-        __builtin_add_overflow((mr_value)transaction->gas_limit * schedule->value_per_gas, fee,
-                               &cost) ||
-        __builtin_add_overflow(transaction->value, cost, &cost)) {
-        *paid = false;
+    *paid = mr_transaction_cost(schedule, transaction, &cost);
+    if (!*paid)
         return MR_OK;
-    }
-    *paid = true;
     mr_account *account;
     MR_TRY(mr_accounts_take(at->engine->accounts, &transaction->from, &account));
     *paid = account->balance >= cost;
@@ -68,21 +53,24 @@ static mr_status pay(const context *at, bool *paid)
     }
     if (*paid) {
         account->balance -= cost;
-        at->block->info.reward += fee;
+        at->block->info.reward +=
+            cost - transaction->value - (mr_value)transaction->gas_limit * schedule->value_per_gas;
     }
     return MR_OK;
 }
 
-/* Takes back what an upload paid. */
+/* Takes back what an upload paid: it has neither value nor gas, so all of it was reward. */
 static mr_status pay_back(const context *at)
 {
     if (!at->engine->accounts_on)
         return MR_OK;
-    const mr_value fee = fee_of(&at->engine->schedule, at->transaction) + at->transaction->tip;
+    mr_value cost;
+    if (!mr_transaction_cost(&at->engine->schedule, at->transaction, &cost))
+        return MR_INVALID;
     mr_account *account;
     MR_TRY(mr_accounts_take(at->engine->accounts, &at->transaction->from, &account));
-    account->balance += fee;
-    at->block->info.reward -= fee;
+    account->balance += cost;
+    at->block->info.reward -= cost;
     return MR_OK;
 }
 
@@ -163,13 +151,6 @@ static void compute_ids(const mr_block *block, size_t first, size_t end)
     }
 }
 
-/* A message that fits no block like this one would close its destination again and again. */
-static bool exceeds_block(const mr_block *block, const mr_transaction *transaction)
-{
-    return (block->params.gas_limit != 0 && transaction->gas_limit > block->params.gas_limit) ||
-           transaction->gas_limit > MR_GAS_MAX;
-}
-
 /* Asks the caches for the destinations of later transactions; `count` are left. */
 static void look_ahead(const mr_engine *engine, const mr_transaction *transaction, size_t count)
 {
@@ -199,8 +180,10 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
         const mr_transaction *transaction = &block->transactions[i];
         mr_admitted *admitted = &block->admitted[i];
         *admitted = (mr_admitted){.admission = MR_ADMISSION_ACCEPTED, .text = ""};
-        if (transaction->kind == MR_TRANSACTION_SEND && transaction->salt.size == 0 &&
-            transaction->payload.size <= engine->schedule.payload_bytes_max)
+        const char *why;
+        if (transaction->kind == MR_TRANSACTION_SEND &&
+            mr_transaction_check(&engine->schedule, block->params.gas_limit, transaction, &why) ==
+                MR_ADMISSION_ACCEPTED)
             admitted->dispatch = prepare(block, i, engine->streams[worker].block_arena);
         if (admitted->dispatch == NULL) {
             found->regular = false;
@@ -208,7 +191,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
         }
         mr_program *program = mr_engine_peek(engine, &transaction->to);
         admitted->dispatch->program = program;
-        if (program == NULL || exceeds_block(block, transaction)) {
+        if (program == NULL) {
             found->regular = false;
             continue;
         }
@@ -261,10 +244,6 @@ static mr_status admit_upload(const context *at)
 {
     mr_engine *engine = at->engine;
     mr_block *block = at->block;
-    if (at->transaction->payload.size > engine->schedule.code_bytes_max) {
-        (void)refuse(at, MR_ADMISSION_PAYLOAD);
-        return MR_OK;
-    }
     const mr_span payload = at->transaction->payload;
     uint8_t *bytes = mr_arena_alloc(block->arena, payload.size);
     if (bytes == NULL)
@@ -479,49 +458,12 @@ static mr_status admit_transfer(const context *at)
     return MR_OK;
 }
 
-static bool is_malformed(const context *at)
-{
-    const mr_transaction *transaction = at->transaction;
-    switch (transaction->kind) {
-    case MR_TRANSACTION_UPLOAD:
-        if (transaction->value != 0 || transaction->gas_limit != 0)
-            at->result->text = "an upload carries neither value nor gas";
-        break;
-    case MR_TRANSACTION_TRANSFER:
-        if (transaction->gas_limit != 0 || transaction->payload.size != 0)
-            at->result->text = "a transfer carries neither gas nor payload";
-        break;
-    case MR_TRANSACTION_CLAIM:
-        if (transaction->value != 0 || transaction->gas_limit != 0 ||
-            transaction->payload.size != 0)
-            at->result->text = "a claim carries neither value nor gas nor payload";
-        break;
-    case MR_TRANSACTION_CREATE:
-    case MR_TRANSACTION_SEND:
-    case MR_TRANSACTION_REPLY:
-        break;
-    default:
-        at->result->text = "the transaction is of an unknown kind";
-    }
-    if (transaction->kind != MR_TRANSACTION_CREATE && transaction->salt.size != 0)
-        at->result->text = "only the creation of a program takes a salt";
-    return at->result->text[0] != '\0';
-}
-
 static mr_status admit(const context *at)
 {
-    if (is_malformed(at)) {
-        (void)refuse(at, MR_ADMISSION_MALFORMED);
-        return MR_OK;
-    }
-    const uint64_t payload_max = at->engine->schedule.payload_bytes_max;
-    if (at->transaction->kind != MR_TRANSACTION_UPLOAD &&
-        (at->transaction->payload.size > payload_max || at->transaction->salt.size > payload_max)) {
-        (void)refuse(at, MR_ADMISSION_PAYLOAD);
-        return MR_OK;
-    }
-    if (exceeds_block(at->block, at->transaction)) {
-        (void)refuse(at, MR_ADMISSION_GAS_LIMIT);
+    const mr_admission flaw = mr_transaction_check(
+        &at->engine->schedule, at->block->params.gas_limit, at->transaction, &at->result->text);
+    if (flaw != MR_ADMISSION_ACCEPTED) {
+        (void)refuse(at, flaw);
         return MR_OK;
     }
     switch (at->transaction->kind) {

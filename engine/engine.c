@@ -94,8 +94,7 @@ mr_status mr_engine_start(mr_engine *engine, const mr_engine_options *options, m
     return MR_OK;
 }
 
-/* Prices and limits are bounded so that no sum of what one call or transaction costs overflows. */
-static mr_status check_schedule(const mr_schedule *schedule, mr_error *error)
+mr_status mr_schedule_check(const mr_schedule *schedule, mr_error *error)
 {
     mr_schedule most;
 #define MOST(field, value, text) most.field = (uint64_t)1 << 40;
@@ -127,7 +126,7 @@ static mr_status check_options(const mr_engine_options *options, mr_error *error
     if (options->path == NULL && options->read_only)
         return MR_FAIL(error, MR_INVALID, "a state in memory cannot be opened for reading only");
     if (options->schedule != NULL)
-        MR_TRY(check_schedule(options->schedule, error));
+        MR_TRY(mr_schedule_check(options->schedule, error));
     mr_value sum = 0;
     for (size_t i = 0; i < options->genesis_count; i++) {
         if (__builtin_add_overflow(sum, options->genesis[i].balance, &sum))

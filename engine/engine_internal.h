@@ -291,6 +291,10 @@ mr_status mr_room(void **array, size_t *capacity, size_t count, size_t element_b
 #define MR_GROW(array, capacity, count)                                                            \
     mr_grow((void **)&(array), &(capacity), (count), sizeof *(array))
 
+/* engine.c: prices and limits are bounded, so that no sum of what one call or transaction costs
+ * overflows. Errors: MR_INVALID, with the name of what is too large. */
+mr_status mr_schedule_check(const mr_schedule *schedule, mr_error *error);
+
 /* admission.c: takes the transactions and appends their messages to the block's queue. */
 mr_status mr_block_admit(mr_block *block, mr_error *error);
 

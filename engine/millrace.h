@@ -314,6 +314,148 @@ MR_API void mr_block_free(mr_block *block);
 /* mr_engine_sync returns when every committed block is durable. Errors: as mr_block_commit. */
 MR_API mr_status mr_engine_sync(mr_engine *engine, mr_error *error);
 
+/* mr_transaction_cost computes what the sender of a transaction pays at admission when accounts are
+ * kept: value + tip + (gas_limit + fee) * value_per_gas. False, *out untouched: that exceeds 128
+ * bits, and nobody can pay it. `schedule` is one that an engine takes. Threads: any. */
+MR_API bool mr_transaction_cost(const mr_schedule *schedule, const mr_transaction *transaction,
+                                mr_value *out);
+
+/* ---- Pool: transactions on their way into a block ----
+ *
+ *     add --> pending --> take --> taken --> done --> gone
+ *             |  ^ ^                |  `-- refused, to be kept --> pending
+ *             |  | `---- undo ------'
+ *    remove,  |  `-- replace
+ *    giving way
+ *
+ * A transaction's rank is its tip divided by the gas it pays for: gas_limit and posting fee, by
+ * which the schedule sells a block's bytes (a salt's, too, for the rank). Equal ranks go by age. A
+ * block is taken head by head, always of the highest rank among those that fit, the head of a
+ * sender being the first of its transactions not yet taken: so each sender's are taken in the order
+ * in which they were added. A head that does not fit holds back its sender's others only.
+ *
+ * When the pool is full, the pending transaction of the lowest rank decides who gives way: its
+ * sender's last one, since no sender's order may get a gap. A sender's last one thus counts for as
+ * much as the lowest it stands behind, and a high tip there protects nothing. A newcomer gets in if
+ * it ranks higher than each transaction that so decides, is of another sender, and its tip is more
+ * than what gives way is worth together, each at the rank that decided. Else it is refused; equal
+ * ones are, too, so nobody is driven out for nothing.
+ *
+ * The pool knows no balances. Who adds a transaction first sees to it that the sender can pay
+ * (mr_transaction_cost, mr_pool_sender_get): tips that nobody can pay would go first, and drive out
+ * those that can be paid.
+ *
+ * Threads: any, for all functions but mr_pool_new and mr_pool_free: one lock. Nothing is locked
+ * while a block runs, so others may add meanwhile. */
+typedef struct mr_pool mr_pool;
+
+enum {
+    MR_POOL_TRANSACTION_BYTES = 128,    /* counted for each transaction, beside payload and salt */
+    MR_POOL_TRANSACTIONS_MAX = 1 << 26, /* of any pool */
+};
+
+typedef struct mr_pool_options {
+    const mr_schedule *schedule; /* as of the engine; NULL: the default */
+    bool accounts;      /* as of the engine. Without them tips are not paid, and count as 0 */
+    uint64_t gas_limit; /* of the largest block; 0 is no limit. More is refused */
+    bool duplicates;    /* take what a sender has in the pool already once more */
+    uint64_t transactions_max; /* 1 to MR_POOL_TRANSACTIONS_MAX; 0 is 100,000 */
+    uint64_t bytes_max;        /* of all; 0 is 256 MiB. Memory used is up to 512 bytes more for
+                                * each transaction */
+    uint64_t sender_max;       /* transactions of one sender; 0 is 1,000 */
+    uint64_t tries_max;        /* blocks that may refuse one before it is not kept; 0 is 3 */
+} mr_pool_options;
+
+/* mr_pool_new makes an empty pool.
+ * Errors: MR_INVALID a schedule that an engine refuses, or too many transactions; MR_NO_MEMORY.
+ * Owns:   the caller frees *out by mr_pool_free. `schedule` is copied. */
+MR_API mr_status mr_pool_new(const mr_pool_options *options, mr_pool **out);
+
+/* mr_pool_free frees the pool and all that is in it. Accepts NULL. */
+MR_API void mr_pool_free(mr_pool *pool);
+
+/* mr_pool_add puts a copy at the end of its sender's. Tickets grow with age, and are not used
+ * again. O(log of the number of transactions), and of as many more as give way.
+ * Errors: MR_INVALID malformed, or, accounts on, it and the sender's others cost more than 128 bits
+ *         hold; MR_LIMIT payload, gas limit or the whole is too large for any block or the pool;
+ *         MR_EXISTS a duplicate: but for its tip it is equal to one in the pool; MR_FULL there is
+ *         no room, and it pays too little for others to give way, or the sender has as many as one
+ *         may; MR_NO_MEMORY. The pool is unchanged. `error` may be NULL. */
+MR_API mr_status mr_pool_add(mr_pool *pool, const mr_transaction *transaction, uint64_t *ticket,
+                             mr_error *error);
+
+/* mr_pool_replace puts a copy of `transaction`, of the same sender and with a higher tip, in the
+ * place of a pending one. Ticket, age and place in the sender's order stay. Nothing gives way for
+ * it.
+ * Errors: as mr_pool_add; MR_NOT_FOUND no such ticket; MR_STATE it is taken; MR_INVALID also: the
+ *         sender is another or the tip no higher. The pool is unchanged. `error` may be NULL. */
+MR_API mr_status mr_pool_replace(mr_pool *pool, uint64_t ticket, const mr_transaction *transaction,
+                                 mr_error *error);
+
+/* mr_pool_remove drops a pending transaction. Errors: MR_NOT_FOUND; MR_STATE it is taken. */
+MR_API mr_status mr_pool_remove(mr_pool *pool, uint64_t ticket);
+
+/* mr_pool_find yields the ticket of the oldest transaction in the pool that equals `transaction`
+ * but for the tip. Errors: MR_NOT_FOUND. */
+MR_API mr_status mr_pool_find(mr_pool *pool, const mr_transaction *transaction, uint64_t *ticket);
+
+/* mr_pool_get tells whether a transaction is taken. Errors: MR_NOT_FOUND it is not there any more,
+ * or never was. */
+MR_API mr_status mr_pool_get(mr_pool *pool, uint64_t ticket, bool *taken);
+
+typedef struct mr_pool_info {
+    uint64_t transactions_count; /* taken ones included */
+    uint64_t taken_count;
+    uint64_t senders_count;
+    uint64_t bytes;         /* payloads, salts and MR_POOL_TRANSACTION_BYTES each */
+    uint64_t evicted_count; /* that gave way, since the pool was made */
+} mr_pool_info;
+MR_API void mr_pool_info_get(mr_pool *pool, mr_pool_info *out);
+
+typedef struct mr_pool_sender_info {
+    uint64_t transactions_count; /* taken ones included */
+    mr_value cost;               /* of these together, see mr_transaction_cost; accounts off: 0 */
+} mr_pool_sender_info;
+/* mr_pool_sender_get tells what the pool has of one sender: all zero if nothing. */
+MR_API void mr_pool_sender_get(mr_pool *pool, const mr_id *sender, mr_pool_sender_info *out);
+
+/* What a block is to have: for no limit, 0. */
+typedef struct mr_pool_wish {
+    uint64_t transactions_max;
+    uint64_t bytes_max; /* of payloads, salts and MR_POOL_TRANSACTION_BYTES each */
+    uint64_t gas_limit; /* of all gas limits together */
+} mr_pool_wish;
+
+/* What was taken, in the order in which the block is to have it. Borrowed from the pool until
+ * mr_pool_done or mr_pool_undo. */
+typedef struct mr_pool_batch {
+    const mr_transaction *transactions;
+    const uint64_t *tickets; /* of each */
+    size_t count;
+    uint64_t bytes;
+    mr_value gas; /* of all gas limits */
+} mr_pool_batch;
+
+/* mr_pool_take takes transactions for a block. What it takes depends on what was added and in which
+ * order, not on time or memory. What is taken stays in the pool, but cannot be replaced or removed
+ * and does not give way. At most one batch is taken at a time, as an engine has one candidate.
+ * O(log of the number of transactions) for each that is taken, and for each head that was looked at
+ * and set aside: one that fits by gas or by bytes and not by both. The lock is held meanwhile.
+ * Errors: MR_STATE a batch is taken already; MR_NO_MEMORY. The pool is unchanged. */
+MR_API mr_status mr_pool_take(mr_pool *pool, const mr_pool_wish *wish, mr_pool_batch *out);
+
+/* mr_pool_done ends the batch whose block was committed: transactions first, first + 1 ... of
+ * `block` are those of the batch. The accepted ones are gone. Refused ones are gone unless `keep`
+ * has 1 << their mr_admission: these are pending again, at their place, and come before later ones
+ * of their sender, but not before what the same block took of it. NULL for `block`: all are gone.
+ * Errors: MR_STATE nothing is taken; MR_INVALID the block has fewer transactions. Unchanged then.
+ */
+MR_API mr_status mr_pool_done(mr_pool *pool, const mr_block *block, uint64_t first, uint32_t keep);
+
+/* mr_pool_undo ends the batch as if it had not been taken: of a block that was discarded. Does
+ * nothing when nothing is taken. */
+MR_API void mr_pool_undo(mr_pool *pool);
+
 /* ---- Queries of the last committed block; not while a candidate exists ---- */
 
 typedef struct mr_engine_info {
