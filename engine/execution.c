@@ -131,8 +131,8 @@ static void settle_heap(const mr_execution *execution, mr_run *run)
 /* A failure gives back all gas that was given away, but for the signal that it may lead to. */
 static void undo(mr_execution *execution)
 {
-    execution->gas_left += execution->set_aside + execution->explicit_gas +
-                           execution->reserved_gas + execution->rent;
+    execution->gas_left +=
+        execution->set_aside + execution->explicit_gas + execution->reserved_gas + execution->rent;
     execution->set_aside = execution->explicit_gas = 0;
     execution->reserved_gas = execution->rent = 0;
     execution->heap_changed = false;

@@ -40,7 +40,7 @@ static const char *const rm_import_names[RM_IMPORTS] = {"count", "note", "ask",
 typedef struct rm {
     uint64_t state;
     mr_buffer *out;
-    bool is_packable; /* does not ask for the memory's size; global 0 is no stack pointer */
+    bool is_packable;   /* does not ask for the memory's size; global 0 is no stack pointer */
     uint32_t functions; /* of the module itself */
     uint32_t type_of[RM_FUNCTIONS_MAX];
     uint32_t elements[RM_ELEMENTS];
