@@ -250,9 +250,8 @@ static inline mr_span scripted_keep(scripted *s, mr_span bytes)
 }
 
 /* Executes a block. */
-static inline const mr_reference_block *scripted_block(scripted *s,
-                                                       const mr_transaction *transactions,
-                                                       size_t count)
+static inline const mr_reference_block *
+scripted_block(scripted *s, const mr_transaction *transactions, size_t count)
 {
     mr_transaction *copies = calloc(count + 1, sizeof *copies);
     assert_non_null(copies);
