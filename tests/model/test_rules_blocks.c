@@ -311,6 +311,30 @@ static void refunds_and_letters_reach_accounts_at_the_end_of_the_block(void **st
     scripted_close(&s);
 }
 
+static void no_message_has_more_than_2_to_the_62_gas(void **state)
+{
+    (void)state;
+    scripted s;
+    scripted_open(&s);
+    const mr_id program = scripted_make(&s, NULL, 0);
+    const uint64_t most = (uint64_t)1 << 62;
+    const op ops[] = {
+        {.entry = HANDLE, .run = ANY_RUN, .what = SEND, .slot = 1, .id = s.bob},
+        {.entry = HANDLE, .run = ANY_RUN, .what = DEPOSIT, .slot = 1, .gas = 700},
+    };
+    const mr_transaction sends[] = {scripted_message(&s, &program, most + 1, ops, 1),
+                                    scripted_message(&s, &program, 3000, ops, 2)};
+    (void)scripted_block(&s, sends, 2);
+    assert_int_equal(s.block->transactions[0].admission, MR_ADMISSION_GAS_LIMIT);
+    const mr_id letter = only_letter(&s).message;
+    const mr_transaction reply = take_letter(MR_TRANSACTION_REPLY, &s.bob, &letter, most - 100);
+    (void)scripted_block(&s, &reply, 1);
+    /* 600 of the deposit are too much: they are refunded, as 290 of the letter and what is left. */
+    expect_receipt(&s, 0, MR_KIND_REPLY, MR_OUTCOME_OK, most, 1000);
+    expect_block(&s, 1, 10, 600 + 290 + most - 1000);
+    scripted_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_wake_that_comes_first_takes_the_end_of_waiting_away),
         cmocka_unit_test(what_a_reply_may_draw_counts_for_the_gas_of_the_block),
         cmocka_unit_test(refunds_and_letters_reach_accounts_at_the_end_of_the_block),
+        cmocka_unit_test(no_message_has_more_than_2_to_the_62_gas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

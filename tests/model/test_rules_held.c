@@ -111,8 +111,8 @@ static void an_answer_to_a_letter_of_a_waiting_message_belongs_to_it(void **stat
     scripted_open(&s);
     const mr_id program = scripted_make(&s, NULL, 0);
     const op ops[] = {
-        {.entry = HANDLE, .run = ANY_RUN, .what = SEND, .id = s.bob},
-        {.entry = HANDLE, .run = ANY_RUN, .what = WAIT_FOR, .n = 40},
+        {.entry = HANDLE, .run = 0, .what = SEND, .id = s.bob},
+        {.entry = HANDLE, .run = 0, .what = WAIT_FOR, .n = 40},
     };
     const mr_id message = scripted_send(&s, &program, 5000, ops, 2);
     const uint32_t since = height(&s);
@@ -124,6 +124,17 @@ static void an_answer_to_a_letter_of_a_waiting_message_belongs_to_it(void **stat
     expect_receipt(&s, 0, MR_KIND_REPLY, MR_OUTCOME_OK, 3300, 1000);
     assert_int_equal(only_waiting(&s).gas, 2700);
     assert_int_equal(only_waiting(&s).until, since + 40);
+
+    /* What a user replies belongs to it, too: 1000 of bob's own, then 300 that are drawn. */
+    scripted_until(&s, since + 40);
+    const op burn[] = {{.entry = ON_REPLY, .run = ANY_RUN, .what = BURN, .n = 3}};
+    const mr_id other = scripted_make(&s, burn, 1);
+    (void)scripted_send(&s, &other, 5000, ops, 2);
+    const mr_id letter = only_letter(&s).message;
+    const mr_transaction reply = take_letter(MR_TRANSACTION_REPLY, &s.bob, &letter, 1000);
+    (void)scripted_block(&s, &reply, 1);
+    expect_receipt(&s, 0, MR_KIND_REPLY, MR_OUTCOME_OK, 1000 + 3700 - 400, 1300);
+    assert_int_equal(only_waiting(&s).gas, 3400);
     scripted_close(&s);
 }
 

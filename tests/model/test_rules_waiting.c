@@ -233,15 +233,14 @@ static void handles_go_on_counting_and_value_is_brought_once(void **state)
 
     const op again[] = {
         {.entry = HANDLE, .run = ANY_RUN, .what = SEND_GAS, .slot = 0, .gas = 1000, .id = silent},
-        {.entry = HANDLE,
-         .height = (uint8_t)(height(&s) + 1),
-         .run = ANY_RUN,
-         .what = WAIT_FOR,
-         .n = 1},
+        {.entry = HANDLE, .run = 1, .what = WAIT_FOR, .n = 1},
+        {.entry = HANDLE, .run = 2, .what = WAIT_FOR, .n = 1},
     };
-    const mr_id second = scripted_send(&s, &program, 20000, again, 2);
+    const mr_id second = scripted_send(&s, &program, 20000, again, 3);
     scripted_until(&s, height(&s) + 1);
     assert_same_id(s.block->receipts[1].message, mr_id_of_outgoing(&second, 1));
+    scripted_until(&s, height(&s) + 1);
+    assert_same_id(s.block->receipts[1].message, mr_id_of_outgoing(&second, 2));
     scripted_close(&s);
 }
 
@@ -287,6 +286,7 @@ static void a_message_that_fails_after_it_waited_signals_on_its_system_reservati
         {.entry = HANDLE, .run = 0, .what = SYSTEM, .gas = 2000},
         {.entry = HANDLE, .run = 0, .what = WAIT_FOR, .n = 1},
         {.entry = HANDLE, .run = 1, .what = UNREACHABLE},
+        {.entry = ON_SIGNAL, .run = 0, .what = TELL_SIGNAL, .slot = 2},
     };
     const mr_id program = scripted_make(&s, ops, COUNT(ops));
     const mr_id message = scripted_send(&s, &program, 5000, NULL, 0);
@@ -300,6 +300,7 @@ static void a_message_that_fails_after_it_waited_signals_on_its_system_reservati
     assert_same_id(s.block->receipts[1].message, mr_id_of_signal(&message));
     assert_same_id(s.block->receipts[1].source, mr_id_system);
     assert_same_id(s.block->receipts[1].program, program);
+    assert_int_equal(scripted_answer(&s, &program, 2), 104);
     expect_block(&s, 2, 10, 990 + 1000);
     scripted_close(&s);
 }
@@ -309,7 +310,8 @@ static void a_removed_message_signals_too_and_a_success_gives_the_reservation_ba
     (void)state;
     scripted s;
     scripted_open(&s);
-    const mr_id program = scripted_make(&s, NULL, 0);
+    const op tell[] = {{.entry = ON_SIGNAL, .run = 0, .what = TELL_SIGNAL, .slot = 2}};
+    const mr_id program = scripted_make(&s, tell, 1);
     const op ops[] = {
         {.entry = HANDLE, .run = ANY_RUN, .what = SYSTEM, .gas = 1700},
         {.entry = HANDLE, .run = ANY_RUN, .what = WAIT},
@@ -319,6 +321,7 @@ static void a_removed_message_signals_too_and_a_success_gives_the_reservation_ba
     expect_receipt(&s, 0, MR_KIND_HANDLE, MR_OUTCOME_REMOVED, 5, 0);
     expect_receipt(&s, 1, MR_KIND_SIGNAL, MR_OUTCOME_OK, 1700, 1000);
     expect_block(&s, 2, 20, 5 + 700);
+    assert_int_equal(scripted_answer(&s, &program, 2), 200);
 
     (void)scripted_send(&s, &program, 5000, ops, 1);
     expect_block(&s, 1, 0, 4000);
