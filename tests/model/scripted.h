@@ -34,6 +34,7 @@ enum {
     NO_MEMORY,   /* */
     BURN,        /* n: hundreds of gas */
     BAD_POINTER, /* */
+    TELL_SIGNAL, /* keeps the signal code */
 };
 
 /* Entries. */
@@ -90,6 +91,7 @@ static const char scripted_text[] =
     "(import \"env\" \"gr_create_program_wgas\""
     " (func $gr_create_program_wgas (param i32 i32 i32 i32 i32 i64 i32 i32)))\n"
     "(import \"env\" \"gr_reply_deposit\" (func $gr_reply_deposit (param i32 i64 i32)))\n"
+    "(import \"env\" \"gr_signal_code\" (func $gr_signal_code (param i32)))\n"
     "(import \"env\" \"gr_panic\" (func $gr_panic (param i32 i32)))\n"
     "(import \"env\" \"gr_oom_panic\" (func $gr_oom_panic))\n"
     "(import \"env\" \"gr_exit\" (func $gr_exit (param i32)))\n"
@@ -159,7 +161,9 @@ static const char scripted_text[] =
     " (if (i32.eq (local.get $what) (i32.const 21)) (then (loop $more"
     "  (call $gr_random (i32.const 64) (i32.const 128))"
     "  (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))\n"
-    " (if (i32.eq (local.get $what) (i32.const 22)) (then (call $gr_size (i32.const -2)))))\n"
+    " (if (i32.eq (local.get $what) (i32.const 22)) (then (call $gr_size (i32.const -2))))\n"
+    " (if (i32.eq (local.get $what) (i32.const 23))"
+    "  (then (call $gr_signal_code (local.get $slot)))))\n"
     "(func $play (param $entry i32) (param $at i32) (param $end i32) (param $run i32)"
     " (local $height i32)\n"
     " (call $gr_block_height (i32.const 20))\n"
@@ -250,9 +254,8 @@ static inline mr_span scripted_keep(scripted *s, mr_span bytes)
 }
 
 /* Executes a block. */
-static inline const mr_reference_block *scripted_block(scripted *s,
-                                                       const mr_transaction *transactions,
-                                                       size_t count)
+static inline const mr_reference_block *
+scripted_block(scripted *s, const mr_transaction *transactions, size_t count)
 {
     mr_transaction *copies = calloc(count + 1, sizeof *copies);
     assert_non_null(copies);
@@ -403,14 +406,11 @@ static inline uint32_t scripted_code(const scripted *s, const mr_id *program, un
                         slot * SLOT_BYTES);
 }
 
-/* The id in a slot of a program. */
-static inline mr_id scripted_slot(const scripted *s, const mr_id *program, unsigned slot)
+/* What stands behind it. */
+static inline uint32_t scripted_answer(const scripted *s, const mr_id *program, unsigned slot)
 {
-    mr_id id;
-    memcpy(&id,
-           mr_reference_memory(s->r, scripted_index(s, program)) + SLOTS + slot * SLOT_BYTES + 4,
-           sizeof id);
-    return id;
+    return mr_load_le32(mr_reference_memory(s->r, scripted_index(s, program)) + SLOTS +
+                        slot * SLOT_BYTES + 4);
 }
 
 #endif

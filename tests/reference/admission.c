@@ -138,8 +138,7 @@ static mr_admission admit_reply(mr_reference *r, const mr_transaction *t,
     mr_reference_message m = message_of(r, t, &result->id, MR_KIND_REPLY, &letter.program);
     m.message.reply_to = mr_reference_keep_id(r, &t->to);
     memcpy(m.message.code, (uint8_t[]){0, 1, 0, 0}, 4);
-    m.message.gas_limit =
-        mr_reference_most(r, &letter.payer, m.message.gas_limit + letter.deposit);
+    m.message.gas_limit = mr_reference_most(r, &letter.payer, m.message.gas_limit + letter.deposit);
     m.sponsor = letter.payer;
     m.sponsored = m.message.gas_limit - t->gas_limit;
     m.has_origin = letter.has_origin;

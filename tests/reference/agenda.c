@@ -20,8 +20,7 @@ uint32_t mr_reference_later(uint32_t height, uint64_t blocks)
 
 uint32_t mr_reference_paid_until(const mr_reference *r, uint32_t since, uint64_t gas)
 {
-    return r->schedule.rent == 0 ? UINT32_MAX
-                                 : mr_reference_later(since, gas / r->schedule.rent);
+    return r->schedule.rent == 0 ? UINT32_MAX : mr_reference_later(since, gas / r->schedule.rent);
 }
 
 /* ---- Tasks ---- */
@@ -103,8 +102,8 @@ uint64_t mr_reference_tell_user(mr_reference *r, const mr_reference_message *m)
 mr_reference_letter mr_reference_take_letter(mr_reference *r, size_t i)
 {
     mr_reference_letter letter = r->letters[i];
-    const size_t task = mr_reference_find_task(r, MR_REFERENCE_END_OF_LETTER, &letter.user,
-                                               &letter.message);
+    const size_t task =
+        mr_reference_find_task(r, MR_REFERENCE_END_OF_LETTER, &letter.user, &letter.message);
     if (task != SIZE_MAX) /* else it is the task that is carried out */
         MR_REFERENCE_CUT(r->tasks, r->tasks_count, task);
     MR_REFERENCE_CUT(r->letters, r->letters_count, i);
@@ -146,8 +145,8 @@ void mr_reference_wake(mr_reference *r, size_t i, bool removed, uint64_t generat
 {
     const mr_reference_waiting_message waiting = r->waitlist[i];
     mr_reference_message m = waiting.message;
-    const size_t task = mr_reference_find_task(r, MR_REFERENCE_END_OF_WAITING, &m.destination,
-                                               &m.message.id);
+    const size_t task =
+        mr_reference_find_task(r, MR_REFERENCE_END_OF_WAITING, &m.destination, &m.message.id);
     if (task != SIZE_MAX) /* else it is the task that is carried out */
         MR_REFERENCE_CUT(r->tasks, r->tasks_count, task);
     MR_REFERENCE_CUT(r->waitlist, r->waitlist_count, i);
@@ -169,8 +168,8 @@ void mr_reference_flush(mr_reference *r, const mr_id *program, uint64_t generati
         for (size_t i = 0; i < r->waitlist_count; i++) {
             const mr_reference_message *m = &r->waitlist[i].message;
             if (mr_reference_same(&m->destination, program) &&
-                (least == SIZE_MAX || memcmp(&m->message.id, &r->waitlist[least].message.message.id,
-                                             sizeof(mr_id)) < 0))
+                (least == SIZE_MAX ||
+                 memcmp(&m->message.id, &r->waitlist[least].message.message.id, sizeof(mr_id)) < 0))
                 least = i;
         }
         if (least == SIZE_MAX)

@@ -151,8 +151,7 @@ static void pay_users(mr_reference *r, const mr_id *author)
     r->issued -= r->leaving;
     if (r->accounts_on) {
         const mr_block_info *info = &r->block->info;
-        r->reward +=
-            (mr_value)(info->gas_burned + info->gas_rent) * r->schedule.value_per_gas;
+        r->reward += (mr_value)(info->gas_burned + info->gas_rent) * r->schedule.value_per_gas;
         if (mr_reference_same(author, &nobody))
             r->burned += r->reward;
         else
@@ -217,9 +216,9 @@ const mr_reference_block *mr_reference_execute(mr_reference *r, const mr_block_p
     block->gas_queued = mr_reference_gas_queued(r);
     block->gas_held = mr_reference_gas_held(r);
     block->info.root = mr_reference_root(r);
-    MR_ASSERT(gas_before + block->gas_bought ==
-              block->gas_queued + block->gas_held + block->info.gas_burned +
-                  block->info.gas_rent + block->gas_refunded);
+    MR_ASSERT(gas_before + block->gas_bought == block->gas_queued + block->gas_held +
+                                                    block->info.gas_burned + block->info.gas_rent +
+                                                    block->gas_refunded);
     MR_ASSERT(value_everywhere(r) == r->issued);
     return block;
 }

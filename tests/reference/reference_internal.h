@@ -68,9 +68,9 @@ typedef struct mr_reference_task_entry {
     mr_reference_what what;
     uint32_t height;
     bool numbered;
-    uint64_t sequence; /* when numbered */
-    mr_id owner;       /* program; of a letter the user */
-    mr_id object;      /* message or reservation */
+    uint64_t sequence;            /* when numbered */
+    mr_id owner;                  /* program; of a letter the user */
+    mr_id object;                 /* message or reservation */
     mr_reference_message message; /* of SEND */
 } mr_reference_task_entry;
 
@@ -231,7 +231,7 @@ void mr_reference_drop_reservation(mr_reference *r, mr_reference_actor *program,
 /* mr_reference_agenda carries out what is due. */
 void mr_reference_agenda(mr_reference *r);
 
-/* ---- dispatch.c ---- */
+/* ---- draw.c, dispatch.c ---- */
 
 /* mr_reference_may_draw returns the gas that a message may burn beside its own. */
 uint64_t mr_reference_may_draw(const mr_reference *r, const mr_reference_message *m);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* root: the commitment to the whole state, computed from nothing. Every thing is a pair
- * (H(table number, key), H(record)); the tree over the pairs is that of storage/tree.h, told
- * recursively. */
+/* root: the records of docs/FORMATS.md, and the commitment to the whole state, computed from
+ * nothing. Every thing is a pair (H(table number, key), H(record)). */
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "storage/hash.h"
 #include "tests/reference/reference_internal.h"
+#include "tests/reference/tree.h"
 
 /* Numbers of the tables. */
 enum {
@@ -34,52 +34,6 @@ enum {
 
 /* The same for a letter. */
 enum { LETTER_HAS_ORIGIN = 1, LETTER_HAS_DEPOSIT = 2 };
-
-typedef struct leaf {
-    mr_hash key;
-    mr_hash leaf;
-} leaf;
-
-typedef struct leaves {
-    leaf *at;
-    size_t count;
-} leaves;
-
-/* ---- The tree ---- */
-
-static int bit_of(const mr_hash *key, uint32_t bit)
-{
-    return key->bytes[bit / 8] >> (7 - bit % 8) & 1;
-}
-
-/* Parts the leaves by their bit `depth`: those with 0 come first. Returns how many these are. */
-static size_t part(leaf *at, size_t count, uint32_t depth)
-{
-    size_t zeros = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (bit_of(&at[i].key, depth) != 0)
-            continue;
-        const leaf moved = at[i];
-        at[i] = at[zeros];
-        at[zeros++] = moved;
-    }
-    return zeros;
-}
-
-/* The root of leaves that agree on all bits before `depth`. */
-static mr_hash root_of(leaf *at, size_t count, uint32_t depth)
-{
-    if (count == 0)
-        return (mr_hash){0};
-    if (count == 1)
-        return mr_hash_pair(MR_HASH_LEAF, &at[0].key, &at[0].leaf);
-    const size_t zeros = part(at, count, depth);
-    if (zeros == 0 || zeros == count)
-        return root_of(at, count, depth + 1);
-    const mr_hash left = root_of(at, zeros, depth + 1);
-    const mr_hash right = root_of(at + zeros, count - zeros, depth + 1);
-    return mr_hash_pair(depth, &left, &right);
-}
 
 /* ---- Records ---- */
 
@@ -125,13 +79,14 @@ static void put_span(mr_buffer *to, mr_span span)
     mr_reference_put(to, span.data, span.size);
 }
 
-static void add(leaves *all, uint8_t table, const void *key, size_t key_bytes,
+static void add(mr_reference_leaves *all, uint8_t table, const void *key, size_t key_bytes,
                 const mr_buffer *record)
 {
     mr_buffer text = {0};
     put_u8(&text, table);
     mr_reference_put(&text, key, key_bytes);
-    const leaf made = {mr_hash_bytes(mr_buffer_span(&text)), mr_hash_bytes(mr_buffer_span(record))};
+    const mr_reference_leaf made = {mr_hash_bytes(mr_buffer_span(&text)),
+                                    mr_hash_bytes(mr_buffer_span(record))};
     mr_buffer_fini(&text);
     all->at = mr_reference_room(all->at, all->count, sizeof *all->at);
     all->at[all->count++] = made;
@@ -143,13 +98,13 @@ static void add(leaves *all, uint8_t table, const void *key, size_t key_bytes,
 static mr_hash memory_root(const mr_reference_actor *p, uint32_t *differ)
 {
     static const uint8_t zeros[MR_UNIT_BYTES];
-    leaves units = {0};
+    mr_reference_leaves units = {0};
     for (uint32_t unit = 0; unit < p->pages * MR_PAGE_UNITS; unit++) {
         const uint8_t *bytes = p->memory + (size_t)unit * MR_UNIT_BYTES;
         const uint8_t *initial = mr_code_base_unit(p->code, unit);
         if (memcmp(bytes, initial != NULL ? initial : zeros, MR_UNIT_BYTES) == 0)
             continue;
-        leaf made;
+        mr_reference_leaf made;
         memset(&made, 0, sizeof made);
         mr_hash_runs(&bytes, MR_UNIT_BYTES, &made.leaf, 1);
         mr_store_be32(made.key.bytes, unit);
@@ -157,7 +112,7 @@ static mr_hash memory_root(const mr_reference_actor *p, uint32_t *differ)
         units.at[units.count++] = made;
     }
     *differ = (uint32_t)units.count;
-    const mr_hash root = root_of(units.at, units.count, 0);
+    const mr_hash root = mr_reference_tree_root(units.at, units.count, 0);
     free(units.at);
     return root;
 }
@@ -190,7 +145,8 @@ static uint64_t waiting_in(const mr_reference *r, const mr_id *program)
     return count;
 }
 
-static void add_program(leaves *all, const mr_reference *r, const mr_reference_actor *p)
+static void add_program(mr_reference_leaves *all, const mr_reference *r,
+                        const mr_reference_actor *p)
 {
     mr_buffer record = {0};
     put_u8(&record, RECORD_VERSION);
@@ -263,7 +219,7 @@ static void put_message(mr_buffer *to, const mr_reference_message *m)
         put_context(to, &m->context);
 }
 
-static void add_queued(leaves *all, const mr_reference_message *q)
+static void add_queued(mr_reference_leaves *all, const mr_reference_message *q)
 {
     mr_buffer record = {0};
     put_u8(&record, RECORD_VERSION);
@@ -274,7 +230,8 @@ static void add_queued(leaves *all, const mr_reference_message *q)
     mr_buffer_fini(&record);
 }
 
-static void add_waiting(leaves *all, const mr_reference *r, const mr_reference_waiting_message *w)
+static void add_waiting(mr_reference_leaves *all, const mr_reference *r,
+                        const mr_reference_waiting_message *w)
 {
     const mr_id key[2] = {w->message.destination, w->message.message.id};
     mr_buffer record = {0};
@@ -288,7 +245,7 @@ static void add_waiting(leaves *all, const mr_reference *r, const mr_reference_w
     mr_buffer_fini(&record);
 }
 
-static void add_task(leaves *all, const mr_reference_task_entry *task)
+static void add_task(mr_reference_leaves *all, const mr_reference_task_entry *task)
 {
     mr_buffer record = {0};
     put_u8(&record, RECORD_VERSION);
@@ -306,7 +263,8 @@ static void add_task(leaves *all, const mr_reference_task_entry *task)
     mr_buffer_fini(&record);
 }
 
-static void add_letter(leaves *all, const mr_reference *r, const mr_reference_letter *letter)
+static void add_letter(mr_reference_leaves *all, const mr_reference *r,
+                       const mr_reference_letter *letter)
 {
     const mr_id key[2] = {letter->user, letter->message};
     mr_buffer record = {0};
@@ -329,7 +287,7 @@ static void add_letter(leaves *all, const mr_reference *r, const mr_reference_le
     mr_buffer_fini(&record);
 }
 
-static void add_account(leaves *all, const mr_reference_account *account)
+static void add_account(mr_reference_leaves *all, const mr_reference_account *account)
 {
     mr_buffer record = {0};
     put_u8(&record, ACCOUNT_VERSION);
@@ -338,7 +296,7 @@ static void add_account(leaves *all, const mr_reference_account *account)
     mr_buffer_fini(&record);
 }
 
-static void add_counters(leaves *all, const mr_reference *r)
+static void add_counters(mr_reference_leaves *all, const mr_reference *r)
 {
     mr_buffer record = {0};
     put_u8(&record, r->accounts_on);
@@ -365,7 +323,7 @@ static void add_counters(leaves *all, const mr_reference *r)
 
 mr_id mr_reference_root(const mr_reference *r)
 {
-    leaves all = {0};
+    mr_reference_leaves all = {0};
     for (size_t i = 0; i < r->codes_count; i++) {
         mr_buffer record = {0};
         put_id(&record, &r->codes[i].id);
@@ -387,7 +345,7 @@ mr_id mr_reference_root(const mr_reference *r)
     for (size_t i = 0; i < r->tasks_count; i++)
         add_task(&all, &r->tasks[i]);
     add_counters(&all, r);
-    const mr_hash root = root_of(all.at, all.count, 0);
+    const mr_hash root = mr_reference_tree_root(all.at, all.count, 0);
     free(all.at);
     mr_id out;
     memcpy(out.bytes, root.bytes, sizeof out.bytes);

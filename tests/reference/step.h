@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* step: one dispatch while it lasts, as dispatch.c (how it ends) and success.c (what a success
- * sends) share it. */
+/* step: one dispatch while it lasts, as dispatch.c (how it ends), success.c (what a success sends)
+ * and draw.c (gas of the message a reply belongs to) share it. */
 #ifndef MR_TESTS_REFERENCE_STEP_H
 #define MR_TESTS_REFERENCE_STEP_H
 

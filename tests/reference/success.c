@@ -107,15 +107,15 @@ static mr_reference_message refusal(const mr_reference_step *s, const mr_referen
 static mr_reference_message message_of(const mr_reference_step *s, const mr_execution *e,
                                        const mr_draft *draft, uint64_t gas)
 {
-    mr_reference_message m = mr_reference_child(
-        s, &draft->to,
-        &(mr_message){
-            .id = mr_reference_id_of_outgoing(&s->m.message.id, draft->nonce),
-            .value = draft->value,
-            .gas_limit = gas,
-            .payload = mr_span_of(draft->payload, draft->payload_bytes),
-            .kind = creates(draft) ? MR_KIND_INIT : MR_KIND_HANDLE,
-        });
+    mr_reference_message m =
+        mr_reference_child(s, &draft->to,
+                           &(mr_message){
+                               .id = mr_reference_id_of_outgoing(&s->m.message.id, draft->nonce),
+                               .value = draft->value,
+                               .gas_limit = gas,
+                               .payload = mr_span_of(draft->payload, draft->payload_bytes),
+                               .kind = creates(draft) ? MR_KIND_INIT : MR_KIND_HANDLE,
+                           });
     if (draft->extra != NULL)
         m.deposit = draft->extra->deposit;
     if (is_reserved(draft))
@@ -215,11 +215,10 @@ static void add_reservation(mr_reference_step *s, const mr_reservation *made)
     for (; i > 0 && memcmp(&made->id, &p->reservations[i - 1].id, sizeof made->id) < 0; i--)
         p->reservations[i] = p->reservations[i - 1];
     p->reservations[i] = *made;
-    mr_reference_add_task(s->r,
-                          &(mr_reference_task_entry){.what = MR_REFERENCE_END_OF_RESERVATION,
-                                                     .height = made->finish,
-                                                     .owner = p->id,
-                                                     .object = made->id});
+    mr_reference_add_task(s->r, &(mr_reference_task_entry){.what = MR_REFERENCE_END_OF_RESERVATION,
+                                                           .height = made->finish,
+                                                           .owner = p->id,
+                                                           .object = made->id});
 }
 
 static void change_reservations(mr_reference_step *s, const mr_execution *e)
@@ -270,8 +269,8 @@ static mr_context remember(mr_reference_step *s, const mr_execution *e)
         .reservations = e->reservations_made,
         .system_gas = before->system_gas + e->system_gas,
     };
-    mr_id *created = mr_arena_alloc(
-        &s->r->kept, (before->created_count + e->committed_count + 1) * sizeof *created);
+    mr_id *created = mr_arena_alloc(&s->r->kept, (before->created_count + e->committed_count + 1) *
+                                                     sizeof *created);
     MR_ASSERT(created != NULL);
     for (uint32_t i = 0; i < before->created_count; i++)
         created[context.created_count++] = before->created[i];
