@@ -35,6 +35,8 @@
     X(gr_value_available, "i:")                                                                    \
     X(gr_env_vars, "ii:")                                                                          \
     X(gr_random, "ii:")                                                                            \
+    X(gr_signal_from, "i:")                                                                        \
+    X(gr_signal_code, "i:")                                                                        \
     X(gr_send, "iiiii:")                                                                           \
     X(gr_send_wgas, "iiilii:")                                                                     \
     X(gr_send_init, "i:")                                                                          \
@@ -44,6 +46,10 @@
     X(gr_send_commit_wgas, "iilii:")                                                               \
     X(gr_send_input, "iiiii:")                                                                     \
     X(gr_send_input_wgas, "iiilii:")                                                               \
+    X(gr_reservation_send, "iiiii:")                                                               \
+    X(gr_reservation_send_commit, "iiii:")                                                         \
+    X(gr_create_program, "iiiiiii:")                                                               \
+    X(gr_create_program_wgas, "iiiiilii:")                                                         \
     X(gr_reply, "iiii:")                                                                           \
     X(gr_reply_wgas, "iilii:")                                                                     \
     X(gr_reply_push, "iii:")                                                                       \
@@ -52,6 +58,16 @@
     X(gr_reply_commit_wgas, "lii:")                                                                \
     X(gr_reply_input, "iiii:")                                                                     \
     X(gr_reply_input_wgas, "iilii:")                                                               \
+    X(gr_reservation_reply, "iiii:")                                                               \
+    X(gr_reservation_reply_commit, "ii:")                                                          \
+    X(gr_reply_deposit, "ili:")                                                                    \
+    X(gr_wait, ":")                                                                                \
+    X(gr_wait_for, "i:")                                                                           \
+    X(gr_wait_up_to, "i:")                                                                         \
+    X(gr_wake, "iii:")                                                                             \
+    X(gr_reserve_gas, "lii:")                                                                      \
+    X(gr_unreserve_gas, "ii:")                                                                     \
+    X(gr_system_reserve_gas, "li:")                                                                \
     X(gr_debug, "ii:")                                                                             \
     X(gr_panic, "ii:")                                                                             \
     X(gr_oom_panic, ":")                                                                           \
