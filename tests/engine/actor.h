@@ -35,6 +35,14 @@ enum {
     X(unreachable, "(unreachable)")                                                                \
     X(divide, "(drop (i64.div_u (i64.const 1) (i64.load offset=8 (local.get $at))))")              \
     X(indirect, "(call_indirect (type $none) (i32.load offset=8 (local.get $at)))")                \
+    X(count,                                                                                       \
+      "(i64.store (i32.load offset=8 (local.get $at))"                                             \
+      "(i64.add (i64.const 1) (i64.load (i32.load offset=8 (local.get $at)))))")                   \
+    X(unless, /* address, number, steps to be left out unless the number is there */               \
+      "(if (i64.ne (i64.load (i32.load offset=8 (local.get $at)))"                                 \
+      "(i64.load offset=16 (local.get $at)))"                                                      \
+      "(then (local.set $at (i32.add (local.get $at) (i32.mul (i32.const 80)"                      \
+      "(i32.load offset=24 (local.get $at)))))))")                                                 \
     X(spin, "(loop $spin (br $spin))")                                                             \
     X(recurse, "(call $recurse)")                                                                  \
     X(stop, "(return)")

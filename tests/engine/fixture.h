@@ -133,6 +133,8 @@ typedef struct fixture {
     mr_value value;         /* of the next messages */
     uint32_t salts;         /* programs made */
     mr_schedule schedule;
+    const mr_engine_options *reopens; /* the database is closed and opened before each block */
+    bool again;                       /* each block is executed and discarded first */
 } fixture;
 
 static inline mr_status fixture_try_open(fixture *f, const mr_engine_options *wanted,
@@ -168,12 +170,27 @@ static inline void fixture_close(fixture *f)
         fail_msg("%s", error.text);
 }
 
+static inline void fixture_reopen(fixture *f)
+{
+    mr_engine_options options = *f->reopens;
+    mr_error error = {0};
+    options.create = false;
+    options.no_pin = options.check = true;
+    mr_block_free(f->block);
+    f->block = NULL;
+    if (mr_engine_close(f->engine, &error) != MR_OK ||
+        mr_engine_open(&options, &f->engine, &error) != MR_OK)
+        fail_msg("%s", error.text);
+}
+
 /* Executes a block and keeps it as the candidate. */
 static inline mr_block *fixture_execute(fixture *f, const mr_transaction *transactions,
                                         size_t count)
 {
     mr_block *block;
     mr_error error = {0};
+    if (f->reopens != NULL)
+        fixture_reopen(f);
     mr_block_free(f->block);
     f->block = NULL;
     if (mr_block_execute(f->engine, &f->params, transactions, count, &block, &error) != MR_OK)
@@ -184,7 +201,16 @@ static inline mr_block *fixture_execute(fixture *f, const mr_transaction *transa
 /* Executes and commits a block of any transactions, refused ones too. */
 static inline void fixture_run(fixture *f, const mr_transaction *transactions, size_t count)
 {
+    mr_block_info first = {0}, second;
+    if (f->again) {
+        mr_block *block = fixture_execute(f, transactions, count);
+        mr_block_info_get(block, &first);
+        mr_block_discard(block);
+    }
     mr_block *block = fixture_execute(f, transactions, count);
+    mr_block_info_get(block, &second);
+    if (f->again)
+        assert_memory_equal(&first, &second, sizeof first);
     mr_error error = {0};
     if (mr_block_commit(block, MR_COMMIT_WAIT, &error) != MR_OK)
         fail_msg("%s", error.text);
