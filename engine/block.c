@@ -357,8 +357,11 @@ static void accept(mr_block *block)
         if (!old_queue[i]->remains)
             old_queue[gone++] = old_queue[i];
     }
-    for (size_t i = 0; i < block->remainder_count; i++)
-        block->remainder[i]->remains = false;
+    for (size_t i = 0; i < block->remainder_count; i++) {
+        mr_queued *queued = block->remainder[i];
+        queued->remains = false;
+        queued->gas_before = queued->dispatch.message.gas_limit; /* what a discard goes back to */
+    }
     engine->queue = block->remainder;
     engine->queue_count = block->remainder_count;
     engine->queue_capacity = block->remainder_capacity;

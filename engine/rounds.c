@@ -93,9 +93,11 @@ static bool fits_whole(const mr_block *block, uint64_t cost, bool steady)
     return !has_limit(block) || (steady && block->remainder_count == 0 && cost <= block->gas_left);
 }
 
-/* What a message may burn: a reply that belongs to one that waits may draw on that one's gas. While
- * others run before it that may change, but what all of them together may burn does not grow. */
-static mr_status limit_of(const mr_block *block, const mr_item *item, uint64_t *out)
+/* What a message may burn: a reply that belongs to one that waits may draw on that one's gas. `first`
+ * tells that nothing runs before it. Else its gas may be drawn on by others, or given to it by them,
+ * which all of them together may not burn twice; and one of them may wake it: then no rent is kept
+ * back for it any more, so all its gas counts. */
+static mr_status limit_of(const mr_block *block, const mr_item *item, bool first, uint64_t *out)
 {
     const mr_dispatch *dispatch = dispatch_of(item);
     const mr_id *origin = mr_dispatch_origin(dispatch);
@@ -106,7 +108,8 @@ static mr_status limit_of(const mr_block *block, const mr_item *item, uint64_t *
     mr_dispatch *waiter;
     MR_TRY(mr_waitlist_find(program_of(item), &from, origin, &waiter));
     if (waiter != NULL)
-        *out += mr_waiting_drawable(waiter, from.height, from.rent);
+        *out += first ? mr_waiting_drawable(waiter, from.height, from.rent)
+                      : waiter->message.gas_limit;
     if (*out > MR_GAS_MAX)
         *out = MR_GAS_MAX;
     return MR_OK;
@@ -124,7 +127,7 @@ static mr_status choose(mr_block *block, size_t *chosen_count)
         mr_program *program = program_of(item);
         uint64_t limit = 0;
         if (has_limit(block))
-            MR_TRY(limit_of(block, item, &limit));
+            MR_TRY(limit_of(block, item, chosen == 0, &limit));
         if (program->closed_in == execution) {
             MR_TRY(put_aside(block, item));
         } else if (limit <= left || !has_limit(block)) {

@@ -113,14 +113,25 @@ static void give(mr_settling *at, mr_outgoing *reply, uint64_t gas)
                          gas - MR_GAS_MAX);
 }
 
-/* What a program that is no more owns goes to `heir`: at once to a user, by a message to a program.
- */
-static void bequeath(mr_settling *at, const mr_id *heir)
+/* The program of `id` as the dispatch knows it, which has committed `drafts_count` messages, or NULL:
+ * a user. What it creates is there for it at once. */
+static mr_program *destination_of(mr_settling *at, const mr_id *id, uint32_t drafts_count)
+{
+    for (uint32_t i = 0; at->created != NULL && i < drafts_count; i++) {
+        if (at->created[i] != NULL && mr_id_equal(&at->created[i]->id, id))
+            return at->created[i];
+    }
+    return mr_settle_resolve(at->stream, id, at->dispatch->generation);
+}
+
+/* What a program that is no more owns goes to `heir`: by a message to a program, at once to a user,
+ * when `to` is NULL. */
+static void bequeath(mr_settling *at, const mr_id *heir, mr_program *to)
 {
     mr_program *program = at->program;
     mr_outgoing out = {
         .to = *heir,
-        .program = mr_settle_resolve(at->stream, heir, at->dispatch->generation),
+        .program = to,
         .kind = MR_KIND_VALUE,
         .value = program->balance,
     };
@@ -183,9 +194,10 @@ static void send_signal(mr_settling *at, const failure *why)
 /* An init that failed leaves no program. */
 static void terminate(mr_settling *at)
 {
+    const mr_id *source = at->dispatch->message.source;
     at->program->status = MR_PROGRAM_TERMINATED;
     mr_settle_end(at);
-    bequeath(at, at->dispatch->message.source);
+    bequeath(at, source, destination_of(at, source, 0));
 }
 
 /* Everything undone: the value goes back with the error reply, and with it the gas that is left. */
@@ -239,16 +251,6 @@ static sharing divide(mr_settling *at, uint64_t left, uint64_t sharers, uint64_t
         pool = floors;
     }
     return (sharing){.share = pool / sharers, .rest = kept + pool % sharers};
-}
-
-/* The program that the draft is for, or NULL: a user. What the dispatch creates it may send to. */
-static mr_program *destination_of(mr_settling *at, const mr_draft *draft, uint32_t drafts_count)
-{
-    for (uint32_t i = 0; at->created != NULL && i < drafts_count; i++) {
-        if (at->created[i] != NULL && mr_id_equal(&at->created[i]->id, &draft->to))
-            return at->created[i];
-    }
-    return mr_settle_resolve(at->stream, &draft->to, at->dispatch->generation);
 }
 
 /* Makes the program of a draft that creates one; NULL when there is no such code. */
@@ -431,7 +433,7 @@ static bool address(mr_settling *at, const mr_execution *execution, outbox *out)
         const mr_draft *draft = &execution->drafts[execution->committed[i]];
         const bool creates = draft->extra != NULL && draft->extra->creates;
         out->destinations[i] = creates ? (at->created != NULL ? at->created[i] : NULL)
-                                       : destination_of(at, draft, execution->committed_count);
+                                       : destination_of(at, &draft->to, execution->committed_count);
         if (draft->has_gas || (out->destinations[i] == NULL && !creates))
             continue;
         out->sharers++;
@@ -485,7 +487,8 @@ static void settle_exit(mr_settling *at, const mr_execution *execution)
     mr_status status = mr_program_clear(program, at->stream->pool);
     if (status != MR_OK)
         return mr_settle_fail(at->stream, status);
-    bequeath(at, &execution->inheritor);
+    bequeath(at, &execution->inheritor,
+             destination_of(at, &execution->inheritor, execution->committed_count));
 }
 
 static void settle_success(mr_settling *at, mr_execution *execution)

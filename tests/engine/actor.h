@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* actor: one program that calls any host function with any arguments, as its messages tell it.
  *
- * A message that begins with a magic number is a script: steps of 64 bytes, each an operation and
- * up to 7 arguments, then data. All entries run the script they receive and do nothing with any
+ * A message that begins with a magic number is a script: steps of 80 bytes, each an operation,
+ * up to 8 arguments and where its result goes, then data. All entries run the script they receive and do nothing with any
  * other payload, so the script of a reply can travel inside the script of a message.
  *
  * The actor's memory: page 0 is for results; the message is copied to page 1. */
@@ -15,11 +15,12 @@ enum {
     ACTOR_PAGES = 4,
     ACTOR_SCRIPT = PAGE,        /* where the message is copied to */
     ACTOR_BYTES_MAX = 2 * PAGE, /* copied of a message */
-    ACTOR_STEP_BYTES = 64,
-    ACTOR_STEPS_MAX = 80,
+    ACTOR_STEP_BYTES = 80,
+    ACTOR_STEPS_MAX = 64,
     ACTOR_DATA = 16 + ACTOR_STEPS_MAX * ACTOR_STEP_BYTES, /* offset of data in a script */
     ACTOR_SCRATCH = 0xff00,                               /* of the actor itself */
-    ACTOR_ARGS_MAX = 7,
+    ACTOR_ARGS_MAX = 8,
+    ACTOR_RESULT = 9, /* word of a step: address of the result */
 };
 
 #define NO_VALUE ((uint64_t)UINT32_MAX) /* a pointer that stands for a reply's value of 0 */
@@ -34,6 +35,14 @@ enum {
     X(unreachable, "(unreachable)")                                                                \
     X(divide, "(drop (i64.div_u (i64.const 1) (i64.load offset=8 (local.get $at))))")              \
     X(indirect, "(call_indirect (type $none) (i32.load offset=8 (local.get $at)))")                \
+    X(count,                                                                                       \
+      "(i64.store (i32.load offset=8 (local.get $at))"                                             \
+      "(i64.add (i64.const 1) (i64.load (i32.load offset=8 (local.get $at)))))")                   \
+    X(unless, /* address, number, steps to be left out unless the number is there */               \
+      "(if (i64.ne (i64.load (i32.load offset=8 (local.get $at)))"                                 \
+      "(i64.load offset=16 (local.get $at)))"                                                      \
+      "(then (local.set $at (i32.add (local.get $at) (i32.mul (i32.const 80)"                      \
+      "(i32.load offset=24 (local.get $at)))))))")                                                 \
     X(spin, "(loop $spin (br $spin))")                                                             \
     X(recurse, "(call $recurse)")                                                                  \
     X(stop, "(return)")
@@ -52,7 +61,7 @@ static inline void actor_case(wat_text *to, const abi_function *function)
     const char *end = strchr(type, ':');
     const bool has_result = end[1] != '\0';
     if (has_result)
-        text_add(to, "(i32.store (i32.load offset=56 (local.get $at)) ");
+        text_add(to, "(i32.store (i32.load offset=%d (local.get $at)) ", 8 * ACTOR_RESULT);
     text_add(to, "(call $%s", function->name);
     for (unsigned i = 0; &type[i] < end; i++)
         text_add(to, " (%s.load offset=%u (local.get $at))", type[i] == 'i' ? "i32" : "i64",
@@ -120,9 +129,11 @@ static inline mr_id actor_upload(fixture *f, const char *entries)
     return code;
 }
 
+#define ACTOR_ENTRIES "init handle handle_reply handle_signal"
+
 static inline mr_id actor_new(fixture *f)
 {
-    const mr_id code = actor_upload(f, "init handle handle_reply");
+    const mr_id code = actor_upload(f, ACTOR_ENTRIES);
     const mr_id actor = fixture_create(f, &code, (mr_span){0});
     assert_int_equal(fixture_receipt(f, 0).outcome, MR_OUTCOME_OK);
     return actor;
@@ -132,7 +143,7 @@ static inline mr_id actor_new(fixture *f)
 
 typedef struct script {
     uint64_t head[2]; /* magic, steps */
-    uint64_t steps[ACTOR_STEPS_MAX][8];
+    uint64_t steps[ACTOR_STEPS_MAX][ACTOR_STEP_BYTES / 8];
     uint8_t data[24 * 1024];
     uint32_t data_bytes;
 } script;
@@ -167,8 +178,8 @@ static inline void script_step(script *s, const char *name, const uint64_t *args
         step[1 + i] = args[i];
 }
 
-/* STEP(&s, "gr_send_init", error_at) adds a call; the result of alloc and the like goes to the
- * address that is the 7th argument, see STEP_FOR. */
+/* STEP(&s, "gr_send_init", error_at) adds a call; STEP_FOR also says where the result of alloc and
+ * the like goes to. */
 #define STEP(s, name, ...)                                                                         \
     script_step((s), (name), (const uint64_t[]){__VA_ARGS__},                                      \
                 sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
@@ -177,7 +188,7 @@ static inline void script_step_for(script *s, uint32_t result_at, const char *na
                                    const uint64_t *args, size_t count)
 {
     script_step(s, name, args, count);
-    s->steps[s->head[1] - 1][7] = result_at;
+    s->steps[s->head[1] - 1][ACTOR_RESULT] = result_at;
 }
 
 #define STEP_FOR(s, result_at, name, ...)                                                          \

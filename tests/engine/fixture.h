@@ -35,6 +35,8 @@
     X(gr_value_available, "i:")                                                                    \
     X(gr_env_vars, "ii:")                                                                          \
     X(gr_random, "ii:")                                                                            \
+    X(gr_signal_from, "i:")                                                                        \
+    X(gr_signal_code, "i:")                                                                        \
     X(gr_send, "iiiii:")                                                                           \
     X(gr_send_wgas, "iiilii:")                                                                     \
     X(gr_send_init, "i:")                                                                          \
@@ -44,6 +46,10 @@
     X(gr_send_commit_wgas, "iilii:")                                                               \
     X(gr_send_input, "iiiii:")                                                                     \
     X(gr_send_input_wgas, "iiilii:")                                                               \
+    X(gr_reservation_send, "iiiii:")                                                               \
+    X(gr_reservation_send_commit, "iiii:")                                                         \
+    X(gr_create_program, "iiiiiii:")                                                               \
+    X(gr_create_program_wgas, "iiiiilii:")                                                         \
     X(gr_reply, "iiii:")                                                                           \
     X(gr_reply_wgas, "iilii:")                                                                     \
     X(gr_reply_push, "iii:")                                                                       \
@@ -52,6 +58,16 @@
     X(gr_reply_commit_wgas, "lii:")                                                                \
     X(gr_reply_input, "iiii:")                                                                     \
     X(gr_reply_input_wgas, "iilii:")                                                               \
+    X(gr_reservation_reply, "iiii:")                                                               \
+    X(gr_reservation_reply_commit, "ii:")                                                          \
+    X(gr_reply_deposit, "ili:")                                                                    \
+    X(gr_wait, ":")                                                                                \
+    X(gr_wait_for, "i:")                                                                           \
+    X(gr_wait_up_to, "i:")                                                                         \
+    X(gr_wake, "iii:")                                                                             \
+    X(gr_reserve_gas, "lii:")                                                                      \
+    X(gr_unreserve_gas, "ii:")                                                                     \
+    X(gr_system_reserve_gas, "li:")                                                                \
     X(gr_debug, "ii:")                                                                             \
     X(gr_panic, "ii:")                                                                             \
     X(gr_oom_panic, ":")                                                                           \
@@ -117,6 +133,8 @@ typedef struct fixture {
     mr_value value;         /* of the next messages */
     uint32_t salts;         /* programs made */
     mr_schedule schedule;
+    const mr_engine_options *reopens; /* the database is closed and opened before each block */
+    bool again;                       /* each block is executed and discarded first */
 } fixture;
 
 static inline mr_status fixture_try_open(fixture *f, const mr_engine_options *wanted,
@@ -152,12 +170,27 @@ static inline void fixture_close(fixture *f)
         fail_msg("%s", error.text);
 }
 
+static inline void fixture_reopen(fixture *f)
+{
+    mr_engine_options options = *f->reopens;
+    mr_error error = {0};
+    options.create = false;
+    options.no_pin = options.check = true;
+    mr_block_free(f->block);
+    f->block = NULL;
+    if (mr_engine_close(f->engine, &error) != MR_OK ||
+        mr_engine_open(&options, &f->engine, &error) != MR_OK)
+        fail_msg("%s", error.text);
+}
+
 /* Executes a block and keeps it as the candidate. */
 static inline mr_block *fixture_execute(fixture *f, const mr_transaction *transactions,
                                         size_t count)
 {
     mr_block *block;
     mr_error error = {0};
+    if (f->reopens != NULL)
+        fixture_reopen(f);
     mr_block_free(f->block);
     f->block = NULL;
     if (mr_block_execute(f->engine, &f->params, transactions, count, &block, &error) != MR_OK)
@@ -168,7 +201,16 @@ static inline mr_block *fixture_execute(fixture *f, const mr_transaction *transa
 /* Executes and commits a block of any transactions, refused ones too. */
 static inline void fixture_run(fixture *f, const mr_transaction *transactions, size_t count)
 {
+    mr_block_info first = {0}, second;
+    if (f->again) {
+        mr_block *block = fixture_execute(f, transactions, count);
+        mr_block_info_get(block, &first);
+        mr_block_discard(block);
+    }
     mr_block *block = fixture_execute(f, transactions, count);
+    mr_block_info_get(block, &second);
+    if (f->again)
+        assert_memory_equal(&first, &second, sizeof first);
     mr_error error = {0};
     if (mr_block_commit(block, MR_COMMIT_WAIT, &error) != MR_OK)
         fail_msg("%s", error.text);

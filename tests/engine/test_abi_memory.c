@@ -204,6 +204,8 @@ static void a_freed_page_is_clear_at_once_and_afterwards(void **state)
     c = calls_new();
     release(&c, 5);
     alloc(&c, 1);
+    for (unsigned i = 0; i < 3; i++)
+        STEP(&c.script, "load", 0); /* a script in as many units as the first */
     run(&f, &actor, &c, (int[]){0, 5});
     assert_int_equal(fixture_u64(&f, &actor, 5 * PAGE + 8), 0);
     assert_int_equal(fixture_u64(&f, &actor, 6 * PAGE + 8), 0x3333333333333333);

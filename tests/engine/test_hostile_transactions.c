@@ -111,9 +111,18 @@ static void every_refusal_costs_nothing_and_changes_nothing(void **state)
         {{.kind = MR_TRANSACTION_SEND,
           .from = alice,
           .to = program,
-          .gas_limit = UINT64_MAX,
+          .gas_limit = (uint64_t)1 << 62,
           .value = ~(mr_value)0},
          MR_ADMISSION_BALANCE},
+        {{.kind = MR_TRANSACTION_SEND,
+          .from = alice,
+          .to = program,
+          .gas_limit = ((uint64_t)1 << 62) + 1},
+         MR_ADMISSION_GAS_LIMIT},
+        {{.kind = MR_TRANSACTION_CREATE, .from = alice, .to = nothing, .gas_limit = UINT64_MAX},
+         MR_ADMISSION_GAS_LIMIT},
+        {{.kind = MR_TRANSACTION_REPLY, .from = alice, .to = nothing, .gas_limit = UINT64_MAX},
+         MR_ADMISSION_GAS_LIMIT},
         {{.kind = MR_TRANSACTION_REPLY, .from = alice, .to = nothing}, MR_ADMISSION_NO_MESSAGE},
         {{.kind = MR_TRANSACTION_REPLY, .from = alice, .to = program}, MR_ADMISSION_NO_MESSAGE},
         {{.kind = MR_TRANSACTION_REPLY, .from = alice, .to = nothing, .payload = huge},
@@ -133,7 +142,17 @@ static void every_refusal_costs_nothing_and_changes_nothing(void **state)
         {{.kind = MR_TRANSACTION_TRANSFER, .from = nobody, .to = alice}, MR_ADMISSION_BALANCE},
         {{.kind = MR_TRANSACTION_TRANSFER, .from = nobody, .to = nobody, .value = 1},
          MR_ADMISSION_BALANCE},
-        {{.kind = (mr_transaction_kind)5, .from = alice}, MR_ADMISSION_MALFORMED},
+        {{.kind = MR_TRANSACTION_CLAIM, .from = alice, .to = nothing}, MR_ADMISSION_NO_MESSAGE},
+        {{.kind = MR_TRANSACTION_CLAIM, .from = nobody, .to = nothing}, MR_ADMISSION_NO_MESSAGE},
+        {{.kind = MR_TRANSACTION_CLAIM, .from = alice, .to = nothing, .value = 1},
+         MR_ADMISSION_MALFORMED},
+        {{.kind = MR_TRANSACTION_CLAIM, .from = alice, .to = nothing, .gas_limit = 1},
+         MR_ADMISSION_MALFORMED},
+        {{.kind = MR_TRANSACTION_CLAIM, .from = alice, .to = nothing, .payload = known},
+         MR_ADMISSION_MALFORMED},
+        {{.kind = MR_TRANSACTION_CLAIM, .from = alice, .to = nothing, .salt = known},
+         MR_ADMISSION_MALFORMED},
+        {{.kind = (mr_transaction_kind)6, .from = alice}, MR_ADMISSION_MALFORMED},
         {{.kind = (mr_transaction_kind)255, .from = alice, .to = program}, MR_ADMISSION_MALFORMED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -339,7 +358,7 @@ static void the_whole_supply_moves_through_programs(void **state)
     const mr_id first = actor_new(&f), second = actor_new(&f), bob = mr_id_of_name("bob");
     script on = script_new(), s = script_new();
     STEP(&on, "gr_value_available", OUT + 64);
-    STEP(&on, "gr_send", script_to(&on, &bob, all), 0, 0, 0, OUT);
+    STEP(&on, "gr_send_wgas", script_to(&on, &bob, all), 0, 0, 0, 0, OUT);
     STEP(&s, "gr_value_available", OUT + 64);
     STEP(&s, "gr_send", script_to(&s, &second, all), script_script(&s, &on), script_span(&on).size,
          0, OUT);
@@ -446,6 +465,12 @@ static void each_price_is_charged_as_it_is_set(void **state)
         CASE(reply, 1),
         CASE(hash, 1),
         CASE(page_free, 1),
+        CASE(create, 0),
+        CASE(wait, 0),
+        CASE(wake, 0),
+        CASE(reserve, 0),
+        CASE(rent, 0),
+        CASE(mailbox_threshold, 0),
         CASE(post, 0),
         CASE(post_byte, 0),
         CASE(upload_byte, 0),
@@ -476,7 +501,8 @@ static void each_price_is_charged_as_it_is_set(void **state)
         assert_int_equal(receipt.outcome, MR_OUTCOME_OK);
         assert_int_equal(receipt.gas_burned, expected);
         assert_value_equal(before - balance(&f, "alice"),
-                           (mr_value)(expected + schedule.post + 3 * schedule.post_byte) *
+                           (mr_value)(expected + schedule.post + 3 * schedule.post_byte +
+                                      schedule.mailbox_threshold) * /* held for the letter */
                                schedule.value_per_gas);
         fixture_close(&f);
     }
@@ -510,7 +536,7 @@ static void a_schedule_beyond_what_is_supported_is_refused_by_name(void **state)
     fixture f;
     fixture_open(&f, &(mr_engine_options){.schedule = &schedule});
     const mr_id program = fixture_program(&f, quiet);
-    f.gas = UINT64_MAX;
+    f.gas = (uint64_t)1 << 62;
     const mr_receipt receipt = fixture_send(&f, &program, (mr_span){0});
     assert_int_equal(receipt.gas_burned, (uint64_t)2 << 40);
     fixture_close(&f);

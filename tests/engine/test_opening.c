@@ -118,7 +118,7 @@ static void a_database_of_another_version_is_refused(void **state)
     const mr_id root = make("version", NULL);
     const mr_engine_options options = {.path = "version", .create = true};
     change_configuration("version", FORMAT_AT, 1);
-    assert_refused(&options, MR_VERSION, "has format 2, this engine reads format 1");
+    assert_refused(&options, MR_VERSION, "has format 3, this engine reads format 2");
     change_configuration("version", FORMAT_AT, -1);
     change_configuration("version", CODE_VERSION_AT, 1);
     assert_refused(&options, MR_VERSION, "metered by rules of version");

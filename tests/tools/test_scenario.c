@@ -343,7 +343,7 @@ static void a_wrong_file_is_refused_with_line_and_reason(void **state)
         {EXPECT("queue: many"), "scenario.yaml:5: queue must be a whole number, not \"many\""},
         {EXPECT("receipts: [{outcome: fine}]"),
          "scenario.yaml:5: outcome must be one of ok, panic, trap, out_of_gas, stack, memory, "
-         "unavailable, waiting, exited; it is \"fine\""},
+         "unavailable, waiting, exited, removed; it is \"fine\""},
         {EXPECT("receipts: [{to: cat}]"), "scenario.yaml:5: there is no program \"cat\""},
         {EXPECT("messages: [{kind: handle}]"),
          "scenario.yaml:5: kind must be one of send, reply; it is \"handle\""},
