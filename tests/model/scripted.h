@@ -315,7 +315,7 @@ static inline void scripted_close(scripted *s)
 {
     static const uint32_t streams_counts[] = {1, 3};
     for (size_t i = 0; i < sizeof streams_counts / sizeof streams_counts[0]; i++) {
-        const mr_play play = {.streams = streams_counts[i]};
+        const mr_play play = {.streams = streams_counts[i], .discards = i == 1, .replays = i == 0};
         mr_difference difference;
         size_t block;
         if (!mr_play_history(s->history, &play, &block, &difference))
