@@ -37,22 +37,22 @@ static inline host_outcome run_woken(void)
     } while (0)
 
 /* Handles a reply with the code GEAR_CODE_... to a message the program sent. */
-static inline host_outcome reply_bytes(void (*entry)(void), gear_id sent, uint32_t how,
+static inline host_outcome reply_bytes(void (*entry)(void), gear_id answered, uint32_t how,
                                        const void *payload, size_t size)
 {
     const host_message reply = {
         .payload = payload,
         .size = (uint32_t)size,
         .is_reply = true,
-        .reply_to = sent,
+        .reply_to = answered,
         .code = {(uint8_t)(how >> 24), (uint8_t)(how >> 16), (uint8_t)(how >> 8), (uint8_t)how},
     };
     return host_run(entry, &reply);
 }
 
-static inline host_outcome signal_failure(void (*entry)(void), gear_id message, uint32_t how)
+static inline host_outcome signal_failure(void (*entry)(void), gear_id failed, uint32_t how)
 {
-    const host_message signal = {.is_signal = true, .signal_from = message, .signal_code = how};
+    const host_message signal = {.is_signal = true, .signal_from = failed, .signal_code = how};
     return host_run(entry, &signal);
 }
 
