@@ -383,7 +383,7 @@ static mr_status add_extra(const context *at, mr_letter *letter)
     }
     mr_dispatch *dispatch = at->result->dispatch;
     dispatch->extra = extra;
-    const uint64_t room = MR_GAS_MAX - dispatch->message.gas_limit;
+    const uint64_t room = mr_block_gas_room(at->block, dispatch->message.gas_limit);
     const uint64_t fits = letter->deposit < room ? letter->deposit : room;
     dispatch->message.gas_limit += fits;
     mr_settle_refund(&at->engine->streams[0], &letter->payer, letter->deposit - fits);

@@ -245,9 +245,10 @@ mr_status mr_agenda_answer(mr_block *block, mr_letter *letter)
     at.stream->tally.value_left += letter->value;
     mr_settle_credit(at.stream, &letter->user, letter->value);
     uint64_t gas = mr_mailbox_take(block, letter) + letter->deposit;
-    if (gas > MR_GAS_MAX) {
-        mr_settle_refund(at.stream, &letter->payer, gas - MR_GAS_MAX);
-        gas = MR_GAS_MAX;
+    const uint64_t most = mr_block_gas_max(block);
+    if (gas > most) {
+        mr_settle_refund(at.stream, &letter->payer, gas - most);
+        gas = most;
     }
     if (gas == 0 && !letter->has_origin)
         return at.stream->failure;

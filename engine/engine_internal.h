@@ -323,6 +323,21 @@ static inline mr_wait_source mr_wait_source_of(const mr_block *block, const mr_s
 /* settle.c: what a dispatch costs before its first instruction. */
 uint64_t mr_entry_charge(const mr_schedule *schedule, const mr_program *program);
 
+/* mr_block_gas_max returns the most gas that a message is given in this block: what is more fits no
+ * block like it. */
+static inline uint64_t mr_block_gas_max(const mr_block *block)
+{
+    const uint64_t limit = block->params.gas_limit;
+    return limit != 0 && limit < MR_GAS_MAX ? limit : MR_GAS_MAX;
+}
+
+/* mr_block_gas_room returns how much more a message may be given that has `gas`. */
+static inline uint64_t mr_block_gas_room(const mr_block *block, uint64_t gas)
+{
+    const uint64_t most = mr_block_gas_max(block);
+    return gas < most ? most - gas : 0;
+}
+
 /* mr_stream_touch notes that the block touches a program, before it is changed. */
 mr_status mr_stream_touch(mr_stream *stream, mr_program *program);
 

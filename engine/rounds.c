@@ -107,11 +107,12 @@ static mr_status limit_of(const mr_block *block, const mr_item *item, bool first
     const mr_wait_source from = mr_wait_source_of(block, &block->engine->streams[0]);
     mr_dispatch *waiter;
     MR_TRY(mr_waitlist_find(program_of(item), &from, origin, &waiter));
-    if (waiter != NULL)
-        *out += first ? mr_waiting_drawable(waiter, from.height, from.rent)
-                      : waiter->message.gas_limit;
-    if (*out > MR_GAS_MAX)
-        *out = MR_GAS_MAX;
+    if (waiter == NULL)
+        return MR_OK;
+    const uint64_t room = mr_block_gas_room(block, *out);
+    const uint64_t most = first ? mr_waiting_drawable(waiter, from.height, from.rent)
+                                : waiter->message.gas_limit;
+    *out += most < room ? most : room;
     return MR_OK;
 }
 

@@ -62,7 +62,8 @@ static void go_home(mr_settling *at, uint64_t gas)
 {
     const mr_dispatch *dispatch = at->dispatch;
     if (at->waiter != NULL && mr_id_equal(at->waiter->payer, dispatch->payer)) {
-        const uint64_t room = MR_GAS_MAX - (at->waiter->message.gas_limit - at->drawn);
+        const uint64_t room =
+            mr_block_gas_room(at->block, at->waiter->message.gas_limit - at->drawn);
         at->home += gas < room ? gas : room;
         gas -= gas < room ? gas : room;
     }
@@ -104,13 +105,14 @@ static mr_outgoing reply_of(const mr_settling *at, const uint8_t code[4], mr_val
     return out;
 }
 
-/* Gives a reply to a program its gas. */
+/* Gives a reply to a program, or a signal, its gas. */
 static void give(mr_settling *at, mr_outgoing *reply, uint64_t gas)
 {
-    reply->gas = gas < MR_GAS_MAX ? gas : MR_GAS_MAX;
-    if (gas > MR_GAS_MAX)
+    const uint64_t most = mr_block_gas_max(at->block);
+    reply->gas = gas < most ? gas : most;
+    if (gas > most)
         mr_settle_refund(at->stream, reply->payer != NULL ? reply->payer : at->dispatch->payer,
-                         gas - MR_GAS_MAX);
+                         gas - most);
 }
 
 /* The program of `id` as the dispatch knows it, which has committed `drafts_count` messages, or NULL:
@@ -180,14 +182,14 @@ static bool sends_signal(const mr_settling *at, const failure *why)
 
 static void send_signal(mr_settling *at, const failure *why)
 {
-    const mr_outgoing out = {
+    mr_outgoing out = {
         .id = mr_id_of_signal(&at->dispatch->message.id),
         .to = *at->dispatch->program_id,
         .program = at->program,
         .kind = MR_KIND_SIGNAL,
-        .gas = why->system_gas,
         .signal = signal_code(why),
     };
+    give(at, &out, why->system_gas);
     mr_settle_send(at, &out);
 }
 

@@ -27,7 +27,7 @@ uint64_t mr_settle_waiter(mr_settling *at)
         mr_settle_fail(at->stream, status);
     if (at->waiter == NULL)
         return 0;
-    const uint64_t room = MR_GAS_MAX - at->dispatch->message.gas_limit;
+    const uint64_t room = mr_block_gas_room(at->block, at->dispatch->message.gas_limit);
     const uint64_t most = mr_waiting_drawable(at->waiter, height_of(at), rent_of(at));
     return most < room ? most : room;
 }

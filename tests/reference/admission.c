@@ -200,8 +200,7 @@ static mr_admission admit(mr_reference *r, const mr_transaction *t, uint64_t ind
     const uint64_t payload_max = r->schedule.payload_bytes_max;
     if (t->payload.size > payload_max || t->salt.size > payload_max)
         return MR_ADMISSION_PAYLOAD;
-    if (t->gas_limit > MR_REFERENCE_GAS_MAX ||
-        (r->block_limit != 0 && t->gas_limit > r->block_limit))
+    if (t->gas_limit > mr_reference_gas_max(r))
         return MR_ADMISSION_GAS_LIMIT;
     switch (t->kind) {
     case MR_TRANSACTION_CREATE:

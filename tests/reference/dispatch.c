@@ -106,7 +106,7 @@ static bool send_signal(mr_reference_step *s, const uint8_t code[4], uint64_t ga
         mr_reference_child(s, &s->program->id,
                            &(mr_message){
                                .id = mr_reference_id_of_signal(&m->message.id),
-                               .gas_limit = gas,
+                               .gas_limit = mr_reference_most(s->r, &m->payer, gas),
                                .reply_to = mr_reference_keep_id(s->r, &m->message.id),
                                .signal = signal_code(code),
                                .kind = MR_KIND_SIGNAL,

@@ -41,8 +41,10 @@ uint64_t mr_reference_may_draw(const mr_reference *r, const mr_reference_message
         const uint64_t gas = w->message.message.gas_limit;
         draw = gas > rent ? gas - (uint64_t)rent : 0;
     }
-    const uint64_t most = MR_REFERENCE_GAS_MAX - m->message.gas_limit;
-    return draw < most ? draw : most;
+    const uint64_t most = mr_reference_gas_max(r);
+    if (m->message.gas_limit >= most)
+        return 0;
+    return draw < most - m->message.gas_limit ? draw : most - m->message.gas_limit;
 }
 
 void mr_reference_return_drawn(mr_reference_step *s)
@@ -52,11 +54,12 @@ void mr_reference_return_drawn(mr_reference_step *s)
     mr_reference *r = s->r;
     const belonging b = belongs(r, &s->m);
     mr_message *to = b.woken != NULL ? &b.woken->message : &b.waiting->message.message;
-    to->gas_limit += s->home - s->drawn;
-    if (to->gas_limit > MR_REFERENCE_GAS_MAX) {
-        mr_reference_give_back(s, to->gas_limit - MR_REFERENCE_GAS_MAX);
-        to->gas_limit = MR_REFERENCE_GAS_MAX;
-    }
+    to->gas_limit -= s->drawn;
+    const uint64_t most = mr_reference_gas_max(r);
+    const uint64_t room = to->gas_limit < most ? most - to->gas_limit : 0;
+    const uint64_t stays = s->home < room ? s->home : room;
+    to->gas_limit += stays;
+    mr_reference_give_back(s, s->home - stays);
     if (b.woken != NULL)
         return;
     mr_reference_waiting_message *w = b.waiting;

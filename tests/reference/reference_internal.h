@@ -169,10 +169,9 @@ void mr_reference_reset_memory(mr_reference_actor *program);
 void mr_reference_pay_out(mr_reference *r, const mr_id *user, mr_value amount);
 void mr_reference_refund(mr_reference *r, const mr_id *payer, uint64_t gas);
 
-/* No message has more gas than this as its limit. */
-#define MR_REFERENCE_GAS_MAX ((uint64_t)1 << 62)
-
-/* mr_reference_most returns as much of `gas` as a message may have; the rest is refunded. */
+/* mr_reference_gas_max returns the most gas that a message is given in this block, and
+ * mr_reference_most as much of `gas` as that; the rest is refunded. */
+uint64_t mr_reference_gas_max(const mr_reference *r);
 uint64_t mr_reference_most(mr_reference *r, const mr_id *payer, uint64_t gas);
 
 /* mr_reference_rent counts rent that is due. */

@@ -211,12 +211,19 @@ void mr_reference_refund(mr_reference *r, const mr_id *payer, uint64_t gas)
         mr_reference_account_of(r, payer)->coming += (mr_value)gas * r->schedule.value_per_gas;
 }
 
+uint64_t mr_reference_gas_max(const mr_reference *r)
+{
+    const uint64_t ever = (uint64_t)1 << 62;
+    return r->block_limit == 0 || r->block_limit > ever ? ever : r->block_limit;
+}
+
 uint64_t mr_reference_most(mr_reference *r, const mr_id *payer, uint64_t gas)
 {
-    if (gas <= MR_REFERENCE_GAS_MAX)
+    const uint64_t most = mr_reference_gas_max(r);
+    if (gas <= most)
         return gas;
-    mr_reference_refund(r, payer, gas - MR_REFERENCE_GAS_MAX);
-    return MR_REFERENCE_GAS_MAX;
+    mr_reference_refund(r, payer, gas - most);
+    return most;
 }
 
 void mr_reference_rent(mr_reference *r, uint64_t gas)
