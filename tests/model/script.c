@@ -516,6 +516,28 @@ static void converse_in_a_loop(const writer *w)
     close_bytes(w, from);
 }
 
+/* A question to a user: a letter, mostly with gas for handling the answer. */
+static void ask_a_user(const writer *w)
+{
+    const mr_id *user = &w->world->users[below(w, w->world->users_count)];
+    number(w, ACTOR_SEND, 1);
+    number(w, ACTOR_TO_ID, 1);
+    put(w->out, user, sizeof *user);
+    number(w, ACTOR_TERMS_GAS, 1);
+    number(w, mr_random_magnitude(w->random, 100000, 20000000), 8);
+    const size_t from = open_bytes(w);
+    filler(w, below(w, 20));
+    close_bytes(w, from);
+    if (chance(w, 70)) {
+        number(w, ACTOR_DEPOSIT, 1);
+        number(w, mr_random_magnitude(w->random, 100000, 10000000), 8);
+    }
+    if (chance(w, 50)) {
+        number(w, ACTOR_EXPECT, 1);
+        wait_as(w, ACTOR_AWAIT_REPLIES);
+    }
+}
+
 /* Something of two parts, with a wait in between that others must not see. */
 static void hold_lock(const writer *w)
 {
@@ -576,9 +598,13 @@ static void set_timer(const writer *w, unsigned depth)
 
 static void wait_somehow(const writer *w)
 {
-    switch (below(w, 13)) {
+    switch (below(w, 15)) {
     case 0:
         wait_as(w, ACTOR_WAIT);
+        break;
+    case 10:
+    case 11:
+        ask_a_user(w);
         break;
     case 9:
         fail_with_signal(w);

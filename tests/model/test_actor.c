@@ -369,16 +369,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(it_goes_on_behind_a_wait_also_in_a_loop),
-        TEST(a_raw_wait_begins_again),
-        TEST(replies_of_all_asked_wake_it_once),
-        TEST(who_is_asked_may_ask_back),
-        TEST(silence_is_waited_for_some_times_only),
-        TEST(a_lock_is_held_across_a_wait),
-        TEST(a_signal_frees_the_lock_of_who_failed),
-        TEST(a_child_is_made_and_can_be_asked),
-        TEST(a_reservation_is_sent_from_later),
-        TEST(a_delayed_message_wakes_who_waits),
+        TEST(it_goes_on_behind_a_wait_also_in_a_loop), TEST(a_raw_wait_begins_again),
+        TEST(replies_of_all_asked_wake_it_once),       TEST(who_is_asked_may_ask_back),
+        TEST(silence_is_waited_for_some_times_only),   TEST(a_lock_is_held_across_a_wait),
+        TEST(a_signal_frees_the_lock_of_who_failed),   TEST(a_child_is_made_and_can_be_asked),
+        TEST(a_reservation_is_sent_from_later),        TEST(a_delayed_message_wakes_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,8 @@
 
 enum { SCRIPTS = 4000, DEPTH = 3 };
 
-/* Operands: 1, 2, 4, 8 that many bytes; D destination, T terms, W wait, C code; B bytes, S bytes that
- * are a script, P likewise unless terms took the input, I those of an init message. */
+/* Operands: 1, 2, 4, 8 that many bytes; D destination, T terms, W wait, C code; B bytes, S bytes
+ * that are a script, P likewise unless terms took the input, I those of an init message. */
 static const char *const operands[ACTOR_OPERATIONS] = {
     [ACTOR_STORE] = "421",
     [ACTOR_STORE8] = "48",
@@ -97,7 +97,8 @@ static void pass(reader *r, size_t bytes)
 
 static void read_script(reader *r, bool is_text);
 
-/* A message's payload, with nobody to run it at the last depth: letters, which are no operations. */
+/* A message's payload, with nobody to run it at the last depth: letters, which are no operations.
+ */
 static void read_inner(reader *r, char kind)
 {
     const size_t size = (size_t)take(r, 2);
@@ -232,9 +233,9 @@ static void every_operation_comes_up_and_is_well_formed(void **state)
 static void what_goes_on_for_several_blocks_comes_up_often(void **state)
 {
     (void)state;
-    static const unsigned often[] = {ACTOR_AWAIT,   ACTOR_AWAIT_REPLIES, ACTOR_EXPECT, ACTOR_WAKE,
-                                     ACTOR_LOCK,    ACTOR_CREATE,        ACTOR_RESERVE,
-                                     ACTOR_DEPOSIT, ACTOR_SYSTEM_RESERVE};
+    static const unsigned often[] = {ACTOR_AWAIT,   ACTOR_AWAIT_REPLIES, ACTOR_EXPECT,
+                                     ACTOR_WAKE,    ACTOR_LOCK,          ACTOR_CREATE,
+                                     ACTOR_RESERVE, ACTOR_DEPOSIT,       ACTOR_SYSTEM_RESERVE};
     read_scripts(false);
     for (size_t i = 0; i < sizeof often / sizeof often[0]; i++)
         assert_true(seen.operations[often[i]] > SCRIPTS / 20);
@@ -248,9 +249,9 @@ static void what_goes_on_for_several_blocks_comes_up_often(void **state)
 static void calm_scripts_neither_fail_nor_send_nor_wait(void **state)
 {
     (void)state;
-    static const unsigned calm[] = {ACTOR_BUMP, ACTOR_CELL,         ACTOR_CHECK,
-                                    ACTOR_REPLY_DIGEST, ACTOR_FACTS, ACTOR_RANDOM, ACTOR_GAS,
-                                    ACTOR_REPLY_FACTS,  ACTOR_SIGNAL_FACTS, ACTOR_DEBUG};
+    static const unsigned calm[] = {
+        ACTOR_BUMP,   ACTOR_CELL, ACTOR_CHECK,       ACTOR_REPLY_DIGEST, ACTOR_FACTS,
+        ACTOR_RANDOM, ACTOR_GAS,  ACTOR_REPLY_FACTS, ACTOR_SIGNAL_FACTS, ACTOR_DEBUG};
     read_scripts(true);
     for (size_t i = 0; i < sizeof calm / sizeof calm[0]; i++)
         seen.operations[calm[i]] = 0;
