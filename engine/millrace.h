@@ -360,8 +360,8 @@ typedef struct mr_pool_options {
     uint64_t gas_limit; /* of the largest block; 0 is no limit. More is refused */
     bool duplicates;    /* take what a sender has in the pool already once more */
     uint64_t transactions_max; /* 1 to MR_POOL_TRANSACTIONS_MAX; 0 is 100,000 */
-    uint64_t bytes_max;        /* of all; 0 is 256 MiB. Memory used is up to 512 bytes more for
-                                * each transaction */
+    uint64_t bytes_max;        /* of all; 0 is 256 MiB. Memory used is up to 600 bytes more for
+                                * each transaction, and 320 for each that is taken */
     uint64_t sender_max;       /* transactions of one sender; 0 is 1,000 */
     uint64_t tries_max;        /* blocks that may refuse one before it is not kept; 0 is 3 */
 } mr_pool_options;

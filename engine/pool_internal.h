@@ -117,6 +117,10 @@ void mr_pool_drop(mr_pool *pool, mr_pooled *pooled);
 bool mr_pool_make_room(mr_pool *pool, const mr_pooled *newcomer, const mr_pool_sender *sender,
                        mr_pooled_list *gone);
 
+/* mr_pool_worth returns the tip of a transaction at the rank of another that ranks no higher,
+ * rounded down. */
+mr_value mr_pool_worth(const mr_ranked *rank, const mr_ranked *deciding);
+
 /* mr_pool_check asserts everything that is said above; takes the lock. For tests. */
 void mr_pool_check(mr_pool *pool);
 

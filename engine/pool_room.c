@@ -13,8 +13,7 @@ static mr_value scale(mr_value a, uint64_t b, uint64_t c)
     return ((front / c) << 64) + rest / c + back / c + (rest % c + back % c) / c;
 }
 
-/* What a transaction is worth at the rank of one of its sender's that ranks no higher. */
-static mr_value worth(const mr_ranked *rank, const mr_ranked *deciding)
+mr_value mr_pool_worth(const mr_ranked *rank, const mr_ranked *deciding)
 {
     return scale(deciding->tip, rank->weight, deciding->weight);
 }
@@ -41,7 +40,7 @@ static bool doom(const mr_pool *pool, const mr_pooled *newcomer, const mr_pool_s
         if (owner == sender)
             return false;
         mr_pooled *goes = owner->doomed != NULL ? owner->doomed->previous : owner->last;
-        if (__builtin_add_overflow(total, worth(&goes->rank, deciding), &total) ||
+        if (__builtin_add_overflow(total, mr_pool_worth(&goes->rank, deciding), &total) ||
             total >= newcomer->rank.tip)
             return false;
         goes->doomed = true;

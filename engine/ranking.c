@@ -149,12 +149,12 @@ static bool may_fit(const mr_ranked *node, uint64_t gas, uint64_t bytes)
            node->bytes_min <= bytes;
 }
 
-/* An open node from here down with the least gas. */
-static mr_ranked *lightest(mr_ranked *node)
+/* An open node from here down, of which there is one. */
+static mr_ranked *any_open(mr_ranked *node)
 {
-    while (!(node->open && node->gas == node->gas_min)) {
+    while (!node->open) {
         mr_ranked *before = node->child[BEFORE];
-        node = before != NULL && before->gas_min == node->gas_min ? before : node->child[AFTER];
+        node = before != NULL && before->gas_min != UINT64_MAX ? before : node->child[AFTER];
     }
     return node;
 }
@@ -173,10 +173,10 @@ mr_ranked *mr_ranking_first(const mr_ranking *ranking, uint64_t gas, uint64_t by
         } else if (may_fit(node->child[AFTER], gas, bytes)) {
             node = node->child[AFTER];
         } else {
-            /* Nothing fits from here down. What has the least gas has enough of it, and so too many
-             * bytes; without such nodes one need not come here. */
+            /* Nothing fits from here down: the least gas and the fewest bytes were of two nodes.
+             * Any of the open ones is in the way. */
             *fits = false;
-            return lightest(node);
+            return any_open(node);
         }
     }
 }

@@ -525,9 +525,29 @@ static void the_pool_does_what_a_naive_one_does(void **state)
     assert_true(evicted > count); /* the rules about giving way were in use */
 }
 
+/* Sums of what gives way need every unit of it; so extremes are likely here. */
+static void worth_is_exact(void **state)
+{
+    (void)state;
+    mr_random r = {.state = 7};
+    for (unsigned i = 0; i < 20000; i++) {
+        mr_ranked rank = {.weight = mr_random_magnitude(&r, 1, UINT64_MAX)};
+        mr_ranked deciding = {.weight = mr_random_magnitude(&r, 1, UINT64_MAX)};
+        deciding.tip = (mr_value)mr_random_magnitude(&r, 1, UINT64_MAX) << 64 | mr_random_next(&r);
+        if (mr_random_chance(&r, 30))
+            deciding.tip >>= 64;
+        rank.tip = ~(mr_value)0;
+        if (mr_ranked_compare(&deciding, &rank) > 0)
+            continue; /* not asked */
+        assert_true(mr_pool_worth(&rank, &deciding) ==
+                    scale(deciding.tip, rank.weight, deciding.weight));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(worth_is_exact),
         cmocka_unit_test(the_pool_does_what_a_naive_one_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* node: how a node embeds Millrace. It deploys the program of a file and sends it messages; each
- * block is executed as a candidate first, looked at, and then committed or discarded, as after a
- * vote. Usage: node PROGRAM.wasm [DATABASE] */
+/* node: how a node embeds Millrace. It deploys the program of a file and sends it messages.
+ * Transactions go into a pool, as if the network had brought them; blocks are made of what the pool
+ * has, executed as candidates first, looked at, and then committed or discarded, as after a vote.
+ * Usage: node PROGRAM.wasm [DATABASE] */
 #include <inttypes.h>
 #include <millrace/millrace.h>
 #include <stdio.h>
@@ -33,15 +34,51 @@ static mr_buffer read_file(const char *path)
     return out;
 }
 
-static mr_block *execute(mr_engine *engine, const mr_transaction *transactions, size_t count)
+enum { BLOCK_TRANSACTIONS = 1000, BLOCK_BYTES = 1 << 20 };
+static const uint64_t block_gas = 10000000000;
+
+static void add(mr_pool *pool, const mr_transaction *transaction)
 {
+    mr_error error = {0};
+    uint64_t ticket;
+    check(mr_pool_add(pool, transaction, &ticket, &error), &error);
+}
+
+/* Makes a candidate of the best of what the pool has. The pool's lock is free while it runs: others
+ * may add meanwhile. */
+static mr_block *execute(mr_engine *engine, mr_pool *pool)
+{
+    const mr_pool_wish wish = {
+        .transactions_max = BLOCK_TRANSACTIONS,
+        .bytes_max = BLOCK_BYTES,
+        .gas_limit = block_gas,
+    };
+    mr_pool_batch batch;
+    mr_error error = {0};
+    check(mr_pool_take(pool, &wish, &batch), &error);
     mr_engine_info state;
     mr_engine_info_get(engine, &state);
-    mr_block_params params = {.timestamp_ms = 1000 * (state.height + 1), .gas_limit = 10000000000};
-    mr_error error = {0};
+    mr_block_params params = {.timestamp_ms = 1000 * (state.height + 1), .gas_limit = block_gas};
     mr_block *block;
-    check(mr_block_execute(engine, &params, transactions, count, &block, &error), &error);
+    check(mr_block_execute(engine, &params, batch.transactions, batch.count, &block, &error),
+          &error);
     return block;
+}
+
+/* The block is voted for. Who could not pay yet may be able to later. */
+static void commit(mr_block *block, mr_pool *pool)
+{
+    mr_error error = {0};
+    check(mr_block_commit(block, MR_COMMIT_WAIT, &error), &error);
+    check(mr_pool_done(pool, block, 0, 1u << MR_ADMISSION_BALANCE), &error);
+    mr_block_free(block);
+}
+
+/* The block is voted down: it is as if it had never been. */
+static void discard(mr_block *block, mr_pool *pool)
+{
+    mr_block_discard(block);
+    mr_pool_undo(pool);
 }
 
 /* What came of a block: transactions refused, dispatches run, messages to users. */
@@ -76,6 +113,12 @@ int main(int argc, char **argv)
     mr_engine_options options = {.path = argc > 2 ? argv[2] : NULL, .create = true};
     mr_engine *engine;
     check(mr_engine_open(&options, &engine, &error), &error);
+    mr_engine_info state;
+    mr_engine_info_get(engine, &state);
+    const mr_pool_options limits = {
+        .schedule = &state.schedule, .accounts = state.accounts, .gas_limit = block_gas};
+    mr_pool *pool;
+    check(mr_pool_new(&limits, &pool), &error);
 
     mr_id alice = mr_id_of_name("alice");
     mr_id code = mr_id_of_code(mr_buffer_span(&module));
@@ -88,28 +131,30 @@ int main(int argc, char **argv)
          .salt = mr_span_text("1"),
          .gas_limit = 1000000000},
     };
-    mr_block *block = execute(engine, deploy, 2);
+    for (size_t i = 0; i < sizeof deploy / sizeof deploy[0]; i++)
+        add(pool, &deploy[i]); /* in one block or in two, but in this order */
+    mr_block *block = execute(engine, pool);
     print(block);
-    check(mr_block_commit(block, MR_COMMIT_WAIT, &error), &error);
-    mr_block_free(block);
+    commit(block, pool);
 
     const mr_transaction visit = {
         .kind = MR_TRANSACTION_SEND, .from = alice, .to = program, .gas_limit = 1000000000};
-    block = execute(engine, &visit, 1);
+    add(pool, &visit);
+    block = execute(engine, pool);
     print(block);
     printf("  and is voted down\n");
-    mr_block_discard(block); /* as if it had never been */
+    discard(block, pool);
 
-    block = execute(engine, &visit, 1);
+    block = execute(engine, pool); /* the visit is in the pool still */
     print(block);
-    check(mr_block_commit(block, MR_COMMIT_WAIT, &error), &error);
-    mr_block_free(block);
+    commit(block, pool);
 
     mr_program_info info;
     if (mr_engine_program(engine, &program, &info) != MR_OK)
         return 1;
     printf("the program is %s and has %" PRIu32 " pages\n", mr_program_status_name(info.status),
            info.pages);
+    mr_pool_free(pool);
     check(mr_engine_close(engine, &error), &error);
     mr_buffer_fini(&module);
     return 0;
