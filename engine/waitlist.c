@@ -45,7 +45,9 @@ static size_t place_of(mr_wait_slot *const *slots, size_t capacity, const mr_id 
 static mr_wait_slot *find_slot(const mr_program *program, const mr_id *id)
 {
     const mr_waitlist *list = program->waitlist;
-    return list == NULL ? NULL : list->slots[place_of(list->slots, list->capacity, id)];
+    if (list == NULL || list->capacity == 0) /* there was no memory for a table */
+        return NULL;
+    return list->slots[place_of(list->slots, list->capacity, id)];
 }
 
 static mr_status grow(mr_waitlist *list)
