@@ -229,6 +229,8 @@ static mr_status send(const context *at, const due_task *task)
     MR_TRY(keep_dispatch(at, &task->message, &dispatch));
     if (dispatch->message.kind != MR_KIND_INIT && dispatch->message.kind != MR_KIND_HANDLE)
         return MR_CORRUPT;
+    if (!dispatch->from_program || (dispatch->extra != NULL && dispatch->extra->waited))
+        return MR_CORRUPT;
     at->stream->tally.gas_held -= mr_dispatch_gas(dispatch);
     mr_status status =
         mr_engine_find_program(at->engine, &task->message.destination, &dispatch->program);
@@ -282,6 +284,8 @@ static mr_status end_letter(const context *at, const due_task *task)
     mr_status status = mr_mailbox_find(at->block, &task->owner, &task->subject, &letter);
     if (status != MR_OK)
         return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+    if (letter->until != at->block->info.height)
+        return MR_CORRUPT;
     return mr_agenda_answer(at->block, letter);
 }
 
@@ -293,7 +297,8 @@ static mr_status end_reservation(const context *at, const due_task *task)
     while (i < program->reservations_count &&
            !mr_id_equal(&program->reservations[i].id, &task->subject))
         i++;
-    if (i == program->reservations_count)
+    if (i == program->reservations_count ||
+        program->reservations[i].finish != at->block->info.height)
         return MR_CORRUPT;
     MR_TRY(mr_stream_touch(at->stream, program));
     const mr_reservation ended = program->reservations[i];

@@ -135,6 +135,19 @@ void mr_dispatch_write(mr_writer *writer, const mr_dispatch *dispatch, const mr_
         write_context(writer, &extra->context);
 }
 
+/* What no message has that an engine wrote: code that relies on it must not be misled. */
+static bool makes_sense(const mr_dispatch *dispatch, unsigned flags)
+{
+    const mr_extra *extra = dispatch->extra;
+    if (dispatch->message.gas_limit > MR_GAS_MAX)
+        return false;
+    if (extra == NULL)
+        return true;
+    return dispatch->message.kind != MR_KIND_VALUE &&
+           ((flags & REMOVED) == 0 || (flags & WAITED) != 0) && extra->deposit <= MR_GAS_MAX &&
+           extra->sponsored <= MR_GAS_MAX;
+}
+
 /* Ids of a record stand at any address; mr_id has no alignment. */
 static void read_context(mr_reader *reader, mr_context *out)
 {
@@ -197,7 +210,7 @@ bool mr_dispatch_read(mr_reader *reader, mr_dispatch_record *to)
     message->payload = mr_read_span(reader);
     if ((flags & ~(unsigned)FROM_PROGRAM) != 0)
         read_extra(reader, flags, to);
-    return !reader->failed;
+    return !reader->failed && makes_sense(&to->dispatch, flags);
 }
 
 mr_status mr_queued_encode(const mr_queued *queued, mr_buffer *out)

@@ -53,7 +53,10 @@ mr_status mr_letter_decode(const mr_id *user, const mr_id *message, mr_span reco
         out->origin_id = mr_read_id(&reader);
     if ((flags & HAS_DEPOSIT) != 0)
         out->deposit = mr_read_leb(&reader);
-    return mr_reader_done(&reader) && out->since <= out->until ? MR_OK : MR_CORRUPT;
+    if (!mr_reader_done(&reader) || out->since > out->until || out->gas > MR_GAS_MAX ||
+        out->deposit > MR_GAS_MAX)
+        return MR_CORRUPT;
+    return MR_OK;
 }
 
 /* The slot of the letter, or where it would be. There is a table. */
@@ -93,7 +96,8 @@ mr_status mr_mailbox_add(mr_block *block, mr_letter *letter)
 {
     MR_TRY(reserve(block));
     uint32_t *slot = slot_of(block, &letter->user, &letter->message);
-    MR_ASSERT(*slot == 0);
+    if (*slot != 0)
+        return MR_CORRUPT;
     block->letters[block->letters_count++] = letter;
     *slot = (uint32_t)block->letters_count;
     return MR_OK;

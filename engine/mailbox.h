@@ -34,7 +34,8 @@ mr_status mr_mailbox_find(mr_block *block, const mr_id *user, const mr_id *messa
  * it paid for being kept is rent; returns the gas that is left, the deposit not included. */
 uint64_t mr_mailbox_take(mr_block *block, mr_letter *letter);
 
-/* mr_mailbox_add enters a letter that the main thread made. Errors: MR_NO_MEMORY. */
+/* mr_mailbox_add enters a letter that the main thread made or read. Errors: MR_NO_MEMORY; MR_CORRUPT
+ * there is one of this id. */
 mr_status mr_mailbox_add(mr_block *block, mr_letter *letter);
 
 /* mr_mailbox_seal enters the records of all letters made and taken into what streams store.

@@ -278,7 +278,7 @@ static mr_status decode_reservations(mr_reader *reader, mr_program *program)
     for (uint64_t i = 0; i < count; i++) {
         mr_reservation *reservation = &program->reservations[i];
         *reservation = read_reservation(reader);
-        if (reservation->start >= reservation->finish ||
+        if (reservation->start >= reservation->finish || reservation->amount > MR_GAS_MAX ||
             (i > 0 && by_id(reservation - 1, reservation) >= 0))
             return MR_CORRUPT;
     }

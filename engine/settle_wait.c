@@ -189,7 +189,8 @@ static void end_reservation(mr_settling *at, const mr_reservation *reservation)
     const uint32_t now = height_of(at);
     const uint64_t all = (uint64_t)(reservation->finish - reservation->start) * rent_of(at);
     const uint64_t paid = (uint64_t)(now - reservation->start) * rent_of(at);
-    MR_ASSERT(paid <= all);
+    if (now < reservation->start || now > reservation->finish)
+        return mr_settle_fail(stream, MR_CORRUPT); /* it was read so */
     stream->tally.gas_rent += paid;
     mr_settle_refund(stream, &reservation->payer, all - paid);
     if (!reservation->used)

@@ -385,8 +385,6 @@ static mr_status load_dispatch(mr_engine *engine, mr_span key, mr_span value)
     mr_status status = mr_engine_find_program(engine, &destination, &dispatch->program);
     if (status == MR_OK && dispatch->from_program)
         status = mr_engine_find_program(engine, dispatch->message.source, &dispatch->sender);
-    if (status == MR_OK && dispatch->message.gas_limit > MR_GAS_MAX)
-        status = MR_CORRUPT;
     if (status == MR_OK && dispatch->extra != NULL && dispatch->extra->waited)
         status = restore_waited(engine, queued);
     if (status == MR_OK)

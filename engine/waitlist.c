@@ -45,7 +45,9 @@ static size_t place_of(mr_wait_slot *const *slots, size_t capacity, const mr_id 
 static mr_wait_slot *find_slot(const mr_program *program, const mr_id *id)
 {
     const mr_waitlist *list = program->waitlist;
-    return list == NULL ? NULL : list->slots[place_of(list->slots, list->capacity, id)];
+    if (list == NULL || list->capacity == 0) /* there was no memory for a table */
+        return NULL;
+    return list->slots[place_of(list->slots, list->capacity, id)];
 }
 
 static mr_status grow(mr_waitlist *list)
@@ -173,11 +175,19 @@ static mr_status need_slot(mr_program *program, const mr_wait_source *from, cons
     return status == MR_NOT_FOUND ? MR_OK : status;
 }
 
+/* What waits beyond its end should have been ended: its task is lost. */
+static bool is_overdue(const mr_dispatch *waiting, const mr_wait_source *from)
+{
+    return waiting->extra->waiting && waiting->extra->until < from->height;
+}
+
 mr_status mr_waitlist_find(mr_program *program, const mr_wait_source *from, const mr_id *id,
                            mr_dispatch **out)
 {
     mr_wait_slot *slot;
     MR_TRY(need_slot(program, from, id, &slot));
+    if (slot != NULL && slot->now != NULL && is_overdue(slot->now, from))
+        return MR_CORRUPT;
     *out = slot == NULL ? NULL : slot->now;
     return MR_OK;
 }
@@ -188,6 +198,8 @@ mr_status mr_waitlist_put(mr_program *program, const mr_wait_source *from, mr_di
     MR_TRY(need_slot(program, from, &dispatch->message.id, &slot));
     if (slot == NULL)
         MR_TRY(add_slot(program, &dispatch->message.id, &slot));
+    if (slot->now != NULL)
+        return MR_CORRUPT; /* there were two of this id */
     slot->now = dispatch;
     touch(program, slot);
     return MR_OK;
@@ -283,10 +295,12 @@ mr_status mr_waitlist_all(mr_program *program, const mr_wait_source *from, mr_di
         mr_dispatch *now = list->slots[i] != NULL ? list->slots[i]->now : NULL;
         if (now == NULL || !now->extra->waiting)
             continue;
-        MR_ASSERT(at < program->waiting);
+        if (at == program->waiting || is_overdue(now, from))
+            return MR_CORRUPT;
         all[at++] = now;
     }
-    MR_ASSERT(at == program->waiting);
+    if (at != program->waiting)
+        return MR_CORRUPT;
     qsort(all, at, sizeof *all, by_id);
     *out = all;
     *count = at;

@@ -40,8 +40,8 @@ typedef struct mr_wait_source {
 mr_status mr_waitlist_find(mr_program *program, const mr_wait_source *from, const mr_id *id,
                            mr_dispatch **out);
 
-/* mr_waitlist_put makes `dispatch`, which is in the block's memory or queued, the one of its id.
- * Errors: MR_NO_MEMORY; those of mr_waitlist_find. */
+/* mr_waitlist_put makes `dispatch`, which is in the block's memory or queued, the one of its id, of
+ * which there must be none. Errors: MR_NO_MEMORY; those of mr_waitlist_find. */
 mr_status mr_waitlist_put(mr_program *program, const mr_wait_source *from, mr_dispatch *dispatch);
 
 /* mr_waitlist_remove takes the message `id` out, which is there. */

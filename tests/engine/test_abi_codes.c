@@ -10,9 +10,11 @@ enum {
     PAYLOAD_MAX = 6000, /* of a message */
     BYTES_MAX = 10000,  /* of all messages of a dispatch */
     HANDLES_MAX = 6,
+    RESERVATIONS_MAX = 4,
     THRESHOLD = 1000000000, /* so high that a dispatch can be too poor to send */
     POOR_GAS = 900000000,
     ANSWER = 0x800,
+    ANSWER_ROOM = 72, /* of the longest answer, and more */
     VALUE_BEFORE = 0x900,
     VALUE_AFTER = 0x910,
     SPARE = 0xa00, /* answers of what prepares the call */
@@ -27,6 +29,13 @@ enum {
 #define DEAR       ((uint64_t)2 << 40) /* bob and more value than there is */
 #define DEAR_VALUE ((uint64_t)3 << 40) /* that value alone */
 #define ONE        ((uint64_t)4 << 40) /* value 1 alone */
+#define NOTHING    ((uint64_t)5 << 40) /* id of a reservation that is not there, bob and value 0 */
+#define DEAR_FROM  ((uint64_t)6 << 40) /* likewise, of a value that is not there */
+#define RESERVED   ((uint64_t)7 << 40) /* id of one that is there, bob and value 0 */
+#define ANSWER_BY  ((uint64_t)8 << 40) /* likewise, and value 0: for a reply */
+#define DEAR_BY    ((uint64_t)9 << 40) /* likewise, and a value that is not there */
+#define NOTHING_BY ((uint64_t)10 << 40) /* id of a reservation that is not there, and value 0 */
+#define SENT       ((uint64_t)11 << 40) /* id of the message of handle 0 */
 
 typedef enum situation {
     FRESH,       /* nothing was done before in this dispatch */
@@ -38,13 +47,26 @@ typedef enum situation {
     NO_HANDLES,  /* as many handles as there may be */
     REPLIED,     /* the reply has been committed */
     REPLY_LARGE, /* the reply is as large as a message may be, not committed */
-    IN_REPLY,    /* the entry is handle_reply */
+    RESERVING,   /* a reservation has been made */
+    RESERVED_ALL, /* as many as there may be */
+    WOKEN,       /* a message that does not wait has been woken */
+    DEPOSITED,   /* handle 0 has been committed, and has its deposit */
+    MADE,        /* a program has been made */
+    BEGUN_FROM,  /* handle 0, and a reservation */
+    LARGE_FROM,  /* likewise, as large as a message may be */
+    FULL_FROM,   /* likewise, and all the bytes there may be */
+    COMMITTED_FROM,
+    NO_HANDLES_FROM,
+    REPLIED_FROM,
+    REPLY_LARGE_FROM,
+    IN_REPLY_FROM, /* the entry is handle_reply, and a reservation is there */
+    IN_REPLY,      /* the entry is handle_reply */
 } situation;
 
 typedef struct failing {
     const char *name;
     uint32_t code;
-    uint64_t args[6];
+    uint64_t args[8];
     situation when;
     uint32_t answer_bytes;
 } failing;
@@ -56,6 +78,9 @@ static const failing cases[] = {
     {"gr_reply_to", 105, {ANSWER}, FRESH, 36},
     {"gr_reply_code", 105, {ANSWER}, FRESH, 8},
 
+    {"gr_signal_from", 106, {ANSWER}, FRESH, 36},
+    {"gr_signal_code", 106, {ANSWER}, FRESH, 8},
+
     {"gr_send", 100, {TO, 0, 5, 0, ANSWER}, POOR, 36},
     {"gr_send", 101, {DEAR, 0, 5, 0, ANSWER}, FRESH, 36},
     {"gr_send", 201, {BAD, 0, 5, 0, ANSWER}, FRESH, 36},
@@ -63,6 +88,7 @@ static const failing cases[] = {
     {"gr_send", 300, {TO, 0, PAYLOAD_MAX + 1, 0, ANSWER}, FRESH, 36},
     {"gr_send", 301, {TO, 0, 5, 0, ANSWER}, NO_HANDLES, 36},
     {"gr_send", 311, {TO, 0, 1, 0, ANSWER}, FULL, 36},
+    {"gr_send", 399, {TO, 0, 5, UINT32_MAX, ANSWER}, FRESH, 36},
 
     {"gr_send_wgas", 100, {TO, 0, 5, UINT64_MAX, 0, ANSWER}, FRESH, 36},
     {"gr_send_wgas", 101, {DEAR, 0, 5, THRESHOLD, 0, ANSWER}, FRESH, 36},
@@ -72,6 +98,7 @@ static const failing cases[] = {
     {"gr_send_wgas", 301, {TO, 0, 5, THRESHOLD, 0, ANSWER}, NO_HANDLES, 36},
     {"gr_send_wgas", 308, {TO, 0, 5, THRESHOLD - 1, 0, ANSWER}, FRESH, 36},
     {"gr_send_wgas", 311, {TO, 0, 1, THRESHOLD, 0, ANSWER}, FULL, 36},
+    {"gr_send_wgas", 399, {TO, 0, 5, THRESHOLD, UINT32_MAX, ANSWER}, FRESH, 36},
 
     {"gr_send_init", 301, {ANSWER}, NO_HANDLES, 8},
 
@@ -93,6 +120,7 @@ static const failing cases[] = {
     {"gr_send_commit", 201, {0, BAD, 0, ANSWER}, BEGUN, 36},
     {"gr_send_commit", 304, {0, TO, 0, ANSWER}, COMMITTED, 36},
     {"gr_send_commit", 305, {0, TO, 0, ANSWER}, FRESH, 36},
+    {"gr_send_commit", 399, {0, TO, UINT32_MAX, ANSWER}, BEGUN, 36},
 
     {"gr_send_commit_wgas", 100, {0, TO, UINT64_MAX, 0, ANSWER}, BEGUN, 36},
     {"gr_send_commit_wgas", 101, {0, DEAR, THRESHOLD, 0, ANSWER}, BEGUN, 36},
@@ -100,6 +128,7 @@ static const failing cases[] = {
     {"gr_send_commit_wgas", 304, {0, TO, THRESHOLD, 0, ANSWER}, COMMITTED, 36},
     {"gr_send_commit_wgas", 305, {0, TO, THRESHOLD, 0, ANSWER}, FRESH, 36},
     {"gr_send_commit_wgas", 308, {0, TO, 1, 0, ANSWER}, BEGUN, 36},
+    {"gr_send_commit_wgas", 399, {0, TO, THRESHOLD, UINT32_MAX, ANSWER}, BEGUN, 36},
 
     {"gr_send_input", 100, {TO, 0, 5, 0, ANSWER}, POOR, 36},
     {"gr_send_input", 101, {DEAR, 0, 5, 0, ANSWER}, FRESH, 36},
@@ -108,6 +137,7 @@ static const failing cases[] = {
     {"gr_send_input", 311, {TO, 0, 1, 0, ANSWER}, FULL, 36},
     {"gr_send_input", 312, {TO, FAR, 1, 0, ANSWER}, FRESH, 36},
     {"gr_send_input", 313, {TO, 0, FAR, 0, ANSWER}, FRESH, 36},
+    {"gr_send_input", 399, {TO, 0, 5, UINT32_MAX, ANSWER}, FRESH, 36},
 
     {"gr_send_input_wgas", 100, {TO, 0, 5, UINT64_MAX, 0, ANSWER}, FRESH, 36},
     {"gr_send_input_wgas", 101, {DEAR, 0, 5, THRESHOLD, 0, ANSWER}, FRESH, 36},
@@ -117,6 +147,48 @@ static const failing cases[] = {
     {"gr_send_input_wgas", 311, {TO, 0, 1, THRESHOLD, 0, ANSWER}, FULL, 36},
     {"gr_send_input_wgas", 312, {TO, FAR, 1, THRESHOLD, 0, ANSWER}, FRESH, 36},
     {"gr_send_input_wgas", 313, {TO, 0, FAR, THRESHOLD, 0, ANSWER}, FRESH, 36},
+    {"gr_send_input_wgas", 399, {TO, 0, 5, THRESHOLD, UINT32_MAX, ANSWER}, FRESH, 36},
+
+    {"gr_reservation_send", 101, {DEAR_FROM, 0, 5, 0, ANSWER}, FRESH, 36},
+    {"gr_reservation_send", 201, {BAD - 48, 0, 5, 0, ANSWER}, FRESH, 36},
+    {"gr_reservation_send", 201, {RESERVED, BAD, 50, 0, ANSWER}, RESERVING, 36},
+    {"gr_reservation_send", 300, {RESERVED, 0, PAYLOAD_MAX + 1, 0, ANSWER}, RESERVING, 36},
+    {"gr_reservation_send", 301, {RESERVED, 0, 5, 0, ANSWER}, NO_HANDLES_FROM, 36},
+    {"gr_reservation_send", 311, {RESERVED, 0, 1, 0, ANSWER}, FULL_FROM, 36},
+    {"gr_reservation_send", 399, {RESERVED, 0, 5, UINT32_MAX, ANSWER}, RESERVING, 36},
+    {"gr_reservation_send", 500, {NOTHING, 0, 5, 0, ANSWER}, FRESH, 36},
+    {"gr_reservation_send", 500, {NOTHING, 0, 5, 0, ANSWER}, RESERVING, 36},
+
+    {"gr_reservation_send_commit", 101, {0, DEAR_FROM, 0, ANSWER}, BEGUN, 36},
+    {"gr_reservation_send_commit", 201, {0, BAD - 48, 0, ANSWER}, BEGUN, 36},
+    {"gr_reservation_send_commit", 304, {0, RESERVED, 0, ANSWER}, COMMITTED_FROM, 36},
+    {"gr_reservation_send_commit", 305, {0, RESERVED, 0, ANSWER}, RESERVING, 36},
+    {"gr_reservation_send_commit", 399, {0, RESERVED, UINT32_MAX, ANSWER}, BEGUN_FROM, 36},
+    {"gr_reservation_send_commit", 500, {0, NOTHING, 0, ANSWER}, BEGUN, 36},
+
+    {"gr_create_program", 100, {TO, 0, 4, 0, 5, 0, ANSWER}, POOR, 68},
+    {"gr_create_program", 101, {DEAR, 0, 4, 0, 5, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program", 201, {BAD, 0, 4, 0, 5, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program", 201, {TO, BAD, 40, 0, 5, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program", 201, {TO, 0, 4, BAD, 50, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program", 300, {TO, 0, PAYLOAD_MAX + 1, 0, 5, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program", 300, {TO, 0, 4, 0, PAYLOAD_MAX + 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program", 301, {TO, 0, 4, 0, 5, 0, ANSWER}, NO_HANDLES, 68},
+    {"gr_create_program", 306, {TO, 0, 4, 0, 5, 0, ANSWER}, MADE, 68},
+    {"gr_create_program", 311, {TO, 0, 4, 0, 5, 0, ANSWER}, FULL, 68},
+    {"gr_create_program", 399, {TO, 0, 4, 0, 5, UINT32_MAX, ANSWER}, FRESH, 68},
+
+    {"gr_create_program_wgas", 100, {TO, 0, 4, 0, 5, UINT64_MAX, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 101, {DEAR, 0, 4, 0, 5, 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 201, {BAD, 0, 4, 0, 5, 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 201, {TO, BAD, 40, 0, 5, 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 201, {TO, 0, 4, BAD, 50, 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 300, {TO, 0, PAYLOAD_MAX + 1, 0, 5, 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 300, {TO, 0, 4, 0, PAYLOAD_MAX + 1, 1, 0, ANSWER}, FRESH, 68},
+    {"gr_create_program_wgas", 301, {TO, 0, 4, 0, 5, 1, 0, ANSWER}, NO_HANDLES, 68},
+    {"gr_create_program_wgas", 306, {TO, 0, 4, 0, 5, 1, 0, ANSWER}, MADE, 68},
+    {"gr_create_program_wgas", 311, {TO, 0, 4, 0, 5, 1, 0, ANSWER}, FULL, 68},
+    {"gr_create_program_wgas", 399, {TO, 0, 4, 0, 5, 1, UINT32_MAX, ANSWER}, FRESH, 68},
 
     {"gr_reply", 101, {0, 5, DEAR_VALUE, ANSWER}, FRESH, 36},
     {"gr_reply", 108, {0, 5, ONE, ANSWER}, IN_REPLY, 36},
@@ -173,11 +245,135 @@ static const failing cases[] = {
     {"gr_reply_input_wgas", 304, {0, 5, THRESHOLD, ONE, ANSWER}, REPLIED, 36},
     {"gr_reply_input_wgas", 312, {FAR, 1, THRESHOLD, ONE, ANSWER}, FRESH, 36},
     {"gr_reply_input_wgas", 313, {0, FAR, THRESHOLD, ONE, ANSWER}, FRESH, 36},
+
+    {"gr_reservation_reply", 101, {DEAR_BY, 0, 5, ANSWER}, FRESH, 36},
+    {"gr_reservation_reply", 108, {ANSWER_BY, 0, 5, ANSWER}, IN_REPLY_FROM, 36},
+    {"gr_reservation_reply", 201, {BAD - 16, 0, 5, ANSWER}, FRESH, 36},
+    {"gr_reservation_reply", 201, {ANSWER_BY, BAD, 50, ANSWER}, RESERVING, 36},
+    {"gr_reservation_reply", 300, {ANSWER_BY, 0, PAYLOAD_MAX + 1, ANSWER}, RESERVING, 36},
+    {"gr_reservation_reply", 300, {ANSWER_BY, 0, 1, ANSWER}, REPLY_LARGE_FROM, 36},
+    {"gr_reservation_reply", 302, {ANSWER_BY, 0, 5, ANSWER}, REPLIED_FROM, 36},
+    {"gr_reservation_reply", 500, {NOTHING_BY, 0, 5, ANSWER}, FRESH, 36},
+
+    {"gr_reservation_reply_commit", 101, {DEAR_BY, ANSWER}, FRESH, 36},
+    {"gr_reservation_reply_commit", 108, {ANSWER_BY, ANSWER}, IN_REPLY_FROM, 36},
+    {"gr_reservation_reply_commit", 201, {BAD - 16, ANSWER}, FRESH, 36},
+    {"gr_reservation_reply_commit", 302, {ANSWER_BY, ANSWER}, REPLIED_FROM, 36},
+    {"gr_reservation_reply_commit", 500, {NOTHING_BY, ANSWER}, FRESH, 36},
+
+    {"gr_reply_deposit", 100, {SENT, UINT64_MAX, ANSWER}, COMMITTED, 4},
+    {"gr_reply_deposit", 201, {BAD, 1, ANSWER}, FRESH, 4},
+    {"gr_reply_deposit", 309, {SENT, 1, ANSWER}, DEPOSITED, 4},
+    {"gr_reply_deposit", 310, {TO, 1, ANSWER}, COMMITTED, 4},
+
+    {"gr_wake", 100, {TO, UINT32_MAX, ANSWER}, FRESH, 4},
+    {"gr_wake", 201, {BAD, 0, ANSWER}, FRESH, 4},
+    {"gr_wake", 303, {TO, 0, ANSWER}, WOKEN, 4},
+
+    {"gr_reserve_gas", 100, {UINT64_MAX, 1, ANSWER}, FRESH, 36},
+    {"gr_reserve_gas", 501, {THRESHOLD, 1, ANSWER}, RESERVED_ALL, 36},
+    {"gr_reserve_gas", 502, {THRESHOLD, 0, ANSWER}, FRESH, 36},
+    {"gr_reserve_gas", 504, {THRESHOLD - 1, 1, ANSWER}, FRESH, 36},
+
+    {"gr_unreserve_gas", 201, {BAD, ANSWER}, FRESH, 12},
+    {"gr_unreserve_gas", 500, {NOTHING, ANSWER}, FRESH, 12},
+    {"gr_unreserve_gas", 500, {NOTHING, ANSWER}, RESERVING, 12},
+
+    {"gr_system_reserve_gas", 100, {UINT64_MAX, ANSWER}, FRESH, 4},
+    {"gr_system_reserve_gas", 503, {0, ANSWER}, FRESH, 4},
 };
+
+/* Where data stands, behind bob and value 1. */
+enum {
+    DEAR_AT = 48,
+    NOTHING_AT = DEAR_AT + 48,
+    DEAR_FROM_AT = NOTHING_AT + 80 + 48,
+    RESERVED_AT = DEAR_FROM_AT + 80, /* answer of gr_reserve_gas: the id begins 4 bytes later */
+    ANSWER_BY_AT = RESERVED_AT + 4 + 80,
+    DEAR_BY_AT = ANSWER_BY_AT + 4 + 48,
+};
+
+static uint64_t place_of(uint64_t arg, uint32_t to)
+{
+    return arg == TO           ? to
+           : arg == DEAR       ? to + DEAR_AT
+           : arg == DEAR_VALUE ? to + DEAR_AT + 32
+           : arg == ONE        ? to + 32
+           : arg == NOTHING    ? to + NOTHING_AT
+           : arg == DEAR_FROM  ? to + DEAR_FROM_AT
+           : arg == RESERVED   ? to + RESERVED_AT + 4
+           : arg == ANSWER_BY  ? to + ANSWER_BY_AT + 4
+           : arg == DEAR_BY    ? to + DEAR_BY_AT
+           : arg == NOTHING_BY ? to + NOTHING_AT + 80
+           : arg == SENT       ? SPARE + 4
+                               : arg;
+}
+
+static uint32_t add_data(script *s)
+{
+    static const uint8_t empty[36];
+    const mr_id bob = mr_id_of_name("bob");
+    const mr_value dear = (mr_value)1 << 100;
+    const uint32_t to = script_to(s, &bob, 1);
+    (void)script_to(s, &bob, dear);
+    (void)script_data(s, &bob, sizeof bob);
+    (void)script_to(s, &bob, 0);
+    (void)script_to(s, &bob, 0);
+    (void)script_data(s, &bob, sizeof bob);
+    (void)script_to(s, &bob, dear);
+    (void)script_data(s, empty, 36);
+    (void)script_to(s, &bob, 0);
+    (void)script_data(s, empty, 36);
+    (void)script_value(s, 0);
+    (void)script_data(s, &bob, sizeof bob);
+    (void)script_value(s, dear);
+    return to;
+}
+
+static void prepare(script *s, situation when, uint32_t to);
+
+/* Those with a reservation: it is made first, for what is sent and, once more, for the reply. */
+static void prepare_reserved(script *s, situation when, uint32_t to)
+{
+    static const situation besides[] = {
+        [RESERVING] = FRESH,        [BEGUN_FROM] = BEGUN,           [LARGE_FROM] = LARGE,
+        [FULL_FROM] = FULL,         [COMMITTED_FROM] = COMMITTED,   [NO_HANDLES_FROM] = NO_HANDLES,
+        [REPLIED_FROM] = REPLIED,   [REPLY_LARGE_FROM] = REPLY_LARGE,
+        [IN_REPLY_FROM] = IN_REPLY,
+    };
+    STEP(s, "gr_reserve_gas", THRESHOLD, 1, to + RESERVED_AT);
+    STEP(s, "gr_reserve_gas", THRESHOLD, 1, to + ANSWER_BY_AT);
+    prepare(s, besides[when], to);
+}
 
 static void prepare(script *s, situation when, uint32_t to)
 {
     switch (when) {
+    case RESERVING:
+    case BEGUN_FROM:
+    case LARGE_FROM:
+    case FULL_FROM:
+    case COMMITTED_FROM:
+    case NO_HANDLES_FROM:
+    case REPLIED_FROM:
+    case REPLY_LARGE_FROM:
+    case IN_REPLY_FROM:
+        prepare_reserved(s, when, to);
+        return;
+    case RESERVED_ALL:
+        for (unsigned i = 0; i < RESERVATIONS_MAX; i++)
+            STEP(s, "gr_reserve_gas", THRESHOLD, 1, SPARE);
+        return;
+    case WOKEN:
+        STEP(s, "gr_wake", to, 0, SPARE);
+        return;
+    case DEPOSITED:
+        STEP(s, "gr_send_wgas", to, 0, 0, THRESHOLD, 0, SPARE);
+        STEP(s, "gr_reply_deposit", SPARE + 4, 1000, SPARE + 64);
+        return;
+    case MADE:
+        STEP(s, "gr_create_program_wgas", to, 0, 4, 0, 0, 0, 0, SPARE);
+        return;
     case FRESH:
     case IN_REPLY:
         return;
@@ -216,22 +412,16 @@ static void prepare(script *s, situation when, uint32_t to)
 static script script_of(const failing *of, bool with_call)
 {
     script s = script_new();
-    const mr_id bob = mr_id_of_name("bob");
-    const uint32_t to = script_to(&s, &bob, 1);
-    const uint32_t dear = script_to(&s, &bob, (mr_value)1 << 100);
+    const uint32_t to = add_data(&s);
     prepare(&s, of->when, to);
-    for (uint32_t i = 0; i < 40; i += 8)
+    for (uint32_t i = 0; i < ANSWER_ROOM; i += 8)
         STEP(&s, "store", ANSWER + i, UINT64_MAX);
     STEP(&s, "gr_value_available", VALUE_BEFORE);
     if (with_call) {
-        uint64_t args[6];
-        for (size_t i = 0; i < 6; i++)
-            args[i] = of->args[i] == TO           ? to
-                      : of->args[i] == DEAR       ? dear
-                      : of->args[i] == DEAR_VALUE ? dear + 32
-                      : of->args[i] == ONE        ? to + 32
-                                                  : of->args[i];
-        script_step(&s, of->name, args, 6);
+        uint64_t args[8];
+        for (size_t i = 0; i < 8; i++)
+            args[i] = place_of(of->args[i], to);
+        script_step(&s, of->name, args, 8);
     }
     STEP(&s, "gr_value_available", VALUE_AFTER);
     return s;
@@ -268,7 +458,7 @@ static effects run(fixture *f, const mr_id *actor, const failing *of, bool with_
     const script s = script_of(of, with_call);
     f->gas = of->when == POOR ? POOR_GAS : RICH_GAS;
     f->value = 10;
-    if (of->when == IN_REPLY)
+    if (of->when == IN_REPLY || of->when == IN_REPLY_FROM)
         answer_by_bob(f, actor, script_span(&s));
     else
         fixture_send(f, actor, script_span(&s));
@@ -288,7 +478,7 @@ static effects run(fixture *f, const mr_id *actor, const failing *of, bool with_
 
 static void assert_answer(const fixture *f, const mr_id *actor, const failing *of)
 {
-    uint8_t answer[40], expected[40];
+    uint8_t answer[ANSWER_ROOM], expected[ANSWER_ROOM];
     fixture_memory(f, actor, ANSWER, answer, sizeof answer);
     memset(expected, 0xff, sizeof expected);
     memset(expected, 0, of->answer_bytes);
@@ -308,6 +498,7 @@ static void each_function_gives_each_of_its_codes(void **state)
     schedule.outgoing_bytes_max = BYTES_MAX;
     schedule.outgoing_max = HANDLES_MAX;
     schedule.mailbox_threshold = THRESHOLD;
+    schedule.reservations_max = RESERVATIONS_MAX;
     fixture f;
     fixture_open(&f, &(mr_engine_options){.schedule = &schedule});
     f.gas = RICH_GAS;
