@@ -35,17 +35,16 @@ LEDGER_TEST(a_reply_closes_its_program_when_what_it_may_draw_does_not_fit)
     mr_id message;
     const mr_id letter = waits_for_bob(f, "gr_wait_for", 50, 20000, &message);
     const uint64_t drawable = 20000 - RUN - 2000 - 500;
-    f->params.gas_limit = 2000 + drawable - 1;
+    f->params.gas_limit = 2000 + drawable;
     f->gas = 1500;
-    const mr_transaction sends[] = {reply_by_bob(&letter, NULL, 2000),
-                                    fixture_send_of(f, &world.a, (mr_span){0}),
-                                    fixture_send_of(f, &world.b, (mr_span){0})};
+    const mr_transaction sends[] = {fixture_send_of(f, &world.b, (mr_span){0}), /* burns some */
+                                    reply_by_bob(&letter, NULL, 2000),
+                                    fixture_send_of(f, &world.a, (mr_span){0})};
     fixture_run(f, sends, 3);
     fixture_accepted(f);
     assert_block(f, 1, 1);
     assert_ran(f, 0, &world.b, HANDLE, OK, 1500, RUN); /* no other is held up */
     assert_int_equal(fixture_info(f).queue_count, 2);
-    f->params.gas_limit = 2000 + drawable;
     fixture_run(f, NULL, 0);
     assert_ran(f, 0, &world.a, REPLY, OK, 2000 + drawable, RUN);
     assert_ran(f, 1, &world.a, HANDLE, OK, 1500, RUN);
@@ -131,8 +130,8 @@ LEDGER_TEST(what_stays_in_the_queue_is_still_drawn_on)
     assert_held(f, 0, 0, 0, 0);
 }
 
-/* The gas of a message in the queue has grown in one block; when the next is discarded, or cannot be
- * made for lack of memory, it has what it had. */
+/* The gas of a message in the queue has grown in one block; when the next is discarded, or cannot
+ * be made for lack of memory, it has what it had. */
 static void gas_that_grew_in_the_queue_is_there_after_a_discarded_block(void **state)
 {
     (void)state;
