@@ -18,6 +18,7 @@ int mr_command_run(int argc, char **argv);
 int mr_command_bench(int argc, char **argv);
 int mr_command_demo(int argc, char **argv);
 int mr_command_inspect(int argc, char **argv);
+int mr_command_query(int argc, char **argv);
 int mr_command_replay(int argc, char **argv);
 int mr_command_check(int argc, char **argv);
 int mr_command_pack(int argc, char **argv);

@@ -20,6 +20,7 @@ static const command commands[] = {
      "a million messages through the example programs, on all cores and on one"},
     {"bench", "millrace bench", mr_command_bench, "measure a workload"},
     {"inspect", "millrace inspect", mr_command_inspect, "look into a database"},
+    {"query", "millrace query", mr_command_query, "ask a program of a database, or try a message"},
     {"replay", "millrace replay", mr_command_replay,
      "run the blocks of a database again and compare the roots"},
     {"check", "millrace check", mr_command_check, "tell whether a module would be accepted"},
