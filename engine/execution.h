@@ -158,6 +158,8 @@ typedef struct mr_execution {
 
     /* While running. */
     uint32_t drafts_capacity, committed_capacity, wakings_capacity, reservations_capacity;
+    mr_id *woken; /* messages of `wakings`, in sorted runs */
+    uint32_t woken_capacity;
     uint64_t outgoing_bytes;
     mr_value spent; /* value of committed drafts and reply */
     mr_ending ending;
