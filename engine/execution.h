@@ -125,7 +125,8 @@ typedef struct mr_execution {
     bool query;      /* an entry that reads: what would change anything is a trap */
 
     /* Results. All of the gas it had is: burned, or gas_left, set_aside, explicit_gas, system_gas
-     * (that it added), reserved_gas, rent. After a failure all but gas_left and system_gas are 0. */
+     * (that it added), reserved_gas, rent. After a failure all but gas_left and system_gas are 0.
+     */
     mr_outcome outcome;
     uint8_t error[4]; /* reply code of a failure */
     uint64_t gas_left;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: functions of waiting, waking, reservations, signals and creation cost what docs/ABI.md says,
- * when they succeed and when they fail.
- * Method: programs of one call each, whose instructions are counted. */
+/* Goal: functions of waiting, waking, reservations, signals and creation cost what docs/ABI.md
+ * says, when they succeed and when they fail. Method: programs of one call each, whose instructions
+ * are counted. */
 #include "tests/engine/fixture.h"
 
 enum {
@@ -34,10 +34,10 @@ static const priced cases[] = {
     {"(call $gr_wait_for " I(0) ")", 2, CALL + WAIT, MR_OUTCOME_TRAP, 0},
     {"(call $gr_wake " I(0) I(0) I(512) ")", 4, CALL + WAKE + 32 * BYTE, MR_OUTCOME_OK, 0},
     {"(call $gr_wake " I(0) I(-1) I(512) ")", 4, CALL + WAKE + 32 * BYTE, MR_OUTCOME_OK, 100},
-    {"(call $gr_reserve_gas " L(5000) I(9) I(512) ")", 4, CALL + RESERVE + 36 * BYTE,
-     MR_OUTCOME_OK, 0},
-    {"(call $gr_reserve_gas " L(5000) I(0) I(512) ")", 4, CALL + RESERVE + 36 * BYTE,
-     MR_OUTCOME_OK, 502},
+    {"(call $gr_reserve_gas " L(5000) I(9) I(512) ")", 4, CALL + RESERVE + 36 * BYTE, MR_OUTCOME_OK,
+     0},
+    {"(call $gr_reserve_gas " L(5000) I(0) I(512) ")", 4, CALL + RESERVE + 36 * BYTE, MR_OUTCOME_OK,
+     502},
     {"(call $gr_unreserve_gas " I(0) I(512) ")", 3, CALL + RESERVE + (32 + 12) * BYTE,
      MR_OUTCOME_OK, 500},
     {"(call $gr_system_reserve_gas " L(5000) I(512) ")", 3, CALL + RESERVE, MR_OUTCOME_OK, 0},

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: what falls due in a block is done before its transactions, in the order in which it was made,
- * whatever it is; and once.
- * Method: things of every kind made in one order and due at one height, beside things of other
- * heights; what the agenda sends shows the order. */
+/* Goal: what falls due in a block is done before its transactions, in the order in which it was
+ * made, whatever it is; and once. Method: things of every kind made in one order and due at one
+ * height, beside things of other heights; what the agenda sends shows the order. */
 #include "tests/engine/ledger.h"
 
 enum { RUNS = 0x2000 };
@@ -16,8 +15,8 @@ static script waits_once(uint32_t counter, uint64_t blocks_count)
     return s;
 }
 
-/* One dispatch makes: a delayed message, a letter, a reservation, a delayed waking and its own wait,
- * all for the same block: docs/SEMANTICS.md, Tasks, has their order. */
+/* One dispatch makes: a delayed message, a letter, a reservation, a delayed waking and its own
+ * wait, all for the same block: docs/SEMANTICS.md, Tasks, has their order. */
 LEDGER_TEST(a_dispatch_makes_its_tasks_in_their_order)
 {
     const script wait = waits_once(RUNS, 90);
@@ -43,7 +42,8 @@ LEDGER_TEST(a_dispatch_makes_its_tasks_in_their_order)
     fixture_run(f, &last, 1);
     assert_int_equal(fixture_info(f).tasks_count, 6);
     assert_int_equal(fixture_info(f).agenda_messages_count, 1); /* carol's letter */
-    /* The letter's answer, what was delayed, who was woken, who waited, and then the transaction. */
+    /* The letter's answer, what was delayed, who was woken, who waited, and then the transaction.
+     */
     assert_int_equal(fixture_receipt(f, 0).kind, MR_KIND_REPLY);
     assert_id_equal(fixture_receipt(f, 0).source, world.bob);
     assert_id_equal(fixture_receipt(f, 1).message, sent);
@@ -106,14 +106,14 @@ LEDGER_TEST(a_task_that_is_not_wanted_is_gone_at_once)
     STEP(&s, "gr_reserve_gas", 500, 10, OUT + 0x40);
     (void)ledger_send(f, &world.a, &s, 20000);
     assert_int_equal(ledger_info(f).tasks_count, 3);
-    const mr_id letter = fixture_id(f, &world.a, OUT + 4), reserved = fixture_id(f, &world.a, OUT + 0x44);
+    const mr_id letter = fixture_id(f, &world.a, OUT + 4),
+                reserved = fixture_id(f, &world.a, OUT + 0x44);
     script end = script_new();
     STEP(&end, "gr_wake", script_data(&end, &sleeper, 32), 0, OUT);
     STEP(&end, "gr_unreserve_gas", script_data(&end, &reserved, 32), OUT);
     f->gas = 10000;
-    const mr_transaction both[] = {
-        fixture_send_of(f, &world.a, script_span(&end)),
-        {.kind = MR_TRANSACTION_CLAIM, .from = world.bob, .to = letter}};
+    const mr_transaction both[] = {fixture_send_of(f, &world.a, script_span(&end)),
+                                   {.kind = MR_TRANSACTION_CLAIM, .from = world.bob, .to = letter}};
     fixture_run(f, both, 2);
     fixture_accepted(f);
     assert_held(f, 0, 0, 0, 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=style
  * Goal: docs/ABI.md lists every host function with its type, every error code, every reply code and
- * every signal code, and each test it names exists. Method: compares it with the engine's table, with
- * the table of codes, with docs/SEMANTICS.md and with the sources of the tests; planted faults show
- * that each would be seen. */
+ * every signal code, and each test it names exists. Method: compares it with the engine's table,
+ * with the table of codes, with docs/SEMANTICS.md and with the sources of the tests; planted faults
+ * show that each would be seen. */
 #include "sources.h"
 
 #include <ctype.h>
