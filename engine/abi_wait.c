@@ -2,6 +2,8 @@
 /* abi_wait: host functions that end the dispatch to go on later, and that wake what waits. */
 #include "engine/abi_internal.h"
 
+#include <stdlib.h>
+
 #include "engine/id.h"
 
 /* Ends the dispatch waiting for `blocks`, the rent of which is `reserve`. */
@@ -76,13 +78,39 @@ MR_ABI_FUNCTION(gr_wait_up_to)
     return wait_for(execution, blocks, all <= gas ? all : gas - gas % one);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(mr_id));
+}
+
+/* The ids woken stand in sorted runs, one for each bit of their number that is set, the largest
+ * first: whoever wakes many, and chooses the ids, makes each of it hardly dearer. */
 static bool is_woken_already(const mr_execution *execution, const uint8_t *message)
 {
-    for (uint32_t i = 0; i < execution->wakings_count; i++) {
-        if (memcmp(execution->wakings[i].message.bytes, message, sizeof(mr_id)) == 0)
+    const uint32_t count = execution->wakings_count;
+    uint32_t first = 0;
+    for (uint32_t run = UINT32_C(1) << 31; run != 0; run >>= 1) {
+        if ((count & run) == 0)
+            continue;
+        if (bsearch(message, execution->woken + first, run, sizeof(mr_id), by_id) != NULL)
             return true;
+        first += run;
     }
     return false;
+}
+
+/* Enters the id of the newest waking: it and the runs that its number makes one with are sorted. */
+static bool note_woken(mr_execution *execution, const mr_id *message)
+{
+    const uint32_t count = execution->wakings_count;
+    if (!mr_abi_reserve((void **)&execution->woken, &execution->woken_capacity, count - 1,
+                        sizeof *execution->woken))
+        return false;
+    execution->woken[count - 1] = *message;
+    const uint32_t run = count & (~count + 1);
+    if (run > 1)
+        qsort(execution->woken + count - run, run, sizeof *execution->woken, by_id);
+    return true;
 }
 
 static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *message, uint32_t delay)
@@ -100,6 +128,10 @@ static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *messag
     mr_waking *waking = &execution->wakings[execution->wakings_count++];
     *waking = (mr_waking){.delay = delay};
     memcpy(waking->message.bytes, message, sizeof(mr_id));
+    if (!note_woken(execution, &waking->message)) {
+        execution->failure = MR_NO_MEMORY;
+        return MR_ABI_OK;
+    }
     (void)mr_run_set_aside(run, rent);
     execution->rent += rent;
     return MR_ABI_OK;

@@ -171,6 +171,7 @@ void mr_execution_fini(mr_execution *execution)
     free(execution->drafts);
     free(execution->committed);
     free(execution->wakings);
+    free(execution->woken);
     free(execution->reservations_new);
     mr_pages_fini(&execution->heap_new);
     *execution = (mr_execution){0};

@@ -125,7 +125,8 @@ typedef struct mr_execution {
     bool query;      /* an entry that reads: what would change anything is a trap */
 
     /* Results. All of the gas it had is: burned, or gas_left, set_aside, explicit_gas, system_gas
-     * (that it added), reserved_gas, rent. After a failure all but gas_left and system_gas are 0. */
+     * (that it added), reserved_gas, rent. After a failure all but gas_left and system_gas are 0.
+     */
     mr_outcome outcome;
     uint8_t error[4]; /* reply code of a failure */
     uint64_t gas_left;
@@ -158,6 +159,8 @@ typedef struct mr_execution {
 
     /* While running. */
     uint32_t drafts_capacity, committed_capacity, wakings_capacity, reservations_capacity;
+    mr_id *woken; /* messages of `wakings`, in sorted runs */
+    uint32_t woken_capacity;
     uint64_t outgoing_bytes;
     mr_value spent; /* value of committed drafts and reply */
     mr_ending ending;

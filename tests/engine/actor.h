@@ -2,8 +2,9 @@
 /* actor: one program that calls any host function with any arguments, as its messages tell it.
  *
  * A message that begins with a magic number is a script: steps of 80 bytes, each an operation,
- * up to 8 arguments and where its result goes, then data. All entries run the script they receive and do nothing with any
- * other payload, so the script of a reply can travel inside the script of a message.
+ * up to 8 arguments and where its result goes, then data. All entries run the script they receive
+ * and do nothing with any other payload, so the script of a reply can travel inside the script of a
+ * message.
  *
  * The actor's memory: page 0 is for results; the message is copied to page 1. */
 #ifndef MR_TESTS_ENGINE_ACTOR_H
@@ -35,9 +36,8 @@ enum {
     X(unreachable, "(unreachable)")                                                                \
     X(divide, "(drop (i64.div_u (i64.const 1) (i64.load offset=8 (local.get $at))))")              \
     X(indirect, "(call_indirect (type $none) (i32.load offset=8 (local.get $at)))")                \
-    X(count,                                                                                       \
-      "(i64.store (i32.load offset=8 (local.get $at))"                                             \
-      "(i64.add (i64.const 1) (i64.load (i32.load offset=8 (local.get $at)))))")                   \
+    X(count, "(i64.store (i32.load offset=8 (local.get $at))"                                      \
+             "(i64.add (i64.const 1) (i64.load (i32.load offset=8 (local.get $at)))))")            \
     X(unless, /* address, number, steps to be left out unless the number is there */               \
       "(if (i64.ne (i64.load (i32.load offset=8 (local.get $at)))"                                 \
       "(i64.load offset=16 (local.get $at)))"                                                      \

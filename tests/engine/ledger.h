@@ -16,18 +16,18 @@
 #include <unistd.h>
 
 enum {
-    RUN = 1000,  /* gas of a dispatch that runs */
-    RENT = 10,   /* of a block */
-    FLOOR = 100, /* the mailbox threshold */
+    RUN = 1000,   /* gas of a dispatch that runs */
+    RENT = 10,    /* of a block */
+    FLOOR = 100,  /* the mailbox threshold */
     OUT = 0x1000, /* where answers go */
 };
 
 #define WEALTH ((mr_value)1 << 80)
 
 typedef struct ledger_world {
-    mr_id code;      /* of the actors */
-    mr_id a, b, c;   /* actors with every entry */
-    mr_id quiet;     /* a program that takes anything without running */
+    mr_id code;    /* of the actors */
+    mr_id a, b, c; /* actors with every entry */
+    mr_id quiet;   /* a program that takes anything without running */
     mr_id bob, carol;
 } ledger_world;
 
@@ -164,9 +164,8 @@ static inline void assert_ran_at(const fixture *f, uint64_t i, const mr_id *prog
     if (memcmp(&r.program, program, sizeof *program) != 0 || r.kind != kind ||
         r.outcome != outcome || r.gas_limit != limit || r.gas_burned != burned)
         fail_msg("line %d, receipt %u: %s %s, limit %llu, burned %llu: %.*s", line, (unsigned)i,
-                 mr_kind_name(r.kind), mr_outcome_name(r.outcome),
-                 (unsigned long long)r.gas_limit, (unsigned long long)r.gas_burned,
-                 (int)r.text.size, (const char *)r.text.data);
+                 mr_kind_name(r.kind), mr_outcome_name(r.outcome), (unsigned long long)r.gas_limit,
+                 (unsigned long long)r.gas_burned, (int)r.text.size, (const char *)r.text.data);
 }
 #define assert_ran(f, i, program, kind, outcome, limit, burned)                                    \
     assert_ran_at(f, i, program, MR_KIND_##kind, MR_OUTCOME_##outcome, limit, burned, __LINE__)
@@ -193,7 +192,7 @@ static inline mr_id ledger_send(fixture *f, const mr_id *to, const script *s, ui
 }
 
 /* What alice has paid since she had `before`. */
-#define assert_paid(f, before, gas) assert_value_equal((before) - account(f, "alice"), gas)
+#define assert_paid(f, before, gas) assert_value_equal((before)-account(f, "alice"), gas)
 
 #define GO_ON(s, counter) STEP(s, "count", counter) /* counts the runs of a message */
 

@@ -25,36 +25,36 @@ enum {
 #define BAD      ((uint64_t)0xfffffff0)
 
 /* Arguments that are addresses in the script. */
-#define TO         ((uint64_t)1 << 40) /* bob and no value */
-#define DEAR       ((uint64_t)2 << 40) /* bob and more value than there is */
-#define DEAR_VALUE ((uint64_t)3 << 40) /* that value alone */
-#define ONE        ((uint64_t)4 << 40) /* value 1 alone */
-#define NOTHING    ((uint64_t)5 << 40) /* id of a reservation that is not there, bob and value 0 */
-#define DEAR_FROM  ((uint64_t)6 << 40) /* likewise, of a value that is not there */
-#define RESERVED   ((uint64_t)7 << 40) /* id of one that is there, bob and value 0 */
-#define ANSWER_BY  ((uint64_t)8 << 40) /* likewise, and value 0: for a reply */
-#define DEAR_BY    ((uint64_t)9 << 40) /* likewise, and a value that is not there */
+#define TO         ((uint64_t)1 << 40)  /* bob and no value */
+#define DEAR       ((uint64_t)2 << 40)  /* bob and more value than there is */
+#define DEAR_VALUE ((uint64_t)3 << 40)  /* that value alone */
+#define ONE        ((uint64_t)4 << 40)  /* value 1 alone */
+#define NOTHING    ((uint64_t)5 << 40)  /* id of a reservation that is not there, bob and value 0 */
+#define DEAR_FROM  ((uint64_t)6 << 40)  /* likewise, of a value that is not there */
+#define RESERVED   ((uint64_t)7 << 40)  /* id of one that is there, bob and value 0 */
+#define ANSWER_BY  ((uint64_t)8 << 40)  /* likewise, and value 0: for a reply */
+#define DEAR_BY    ((uint64_t)9 << 40)  /* likewise, and a value that is not there */
 #define NOTHING_BY ((uint64_t)10 << 40) /* id of a reservation that is not there, and value 0 */
 #define SENT       ((uint64_t)11 << 40) /* id of the message of handle 0 */
 
 typedef enum situation {
-    FRESH,       /* nothing was done before in this dispatch */
-    POOR,        /* it has less gas than the mailbox threshold */
-    BEGUN,       /* handle 0 is there, empty */
-    LARGE,       /* handle 0 is there, as large as a message may be */
-    FULL,        /* handles 0 and 1 together have all the bytes a dispatch may send */
-    COMMITTED,   /* handle 0 has been committed */
-    NO_HANDLES,  /* as many handles as there may be */
-    REPLIED,     /* the reply has been committed */
-    REPLY_LARGE, /* the reply is as large as a message may be, not committed */
-    RESERVING,   /* a reservation has been made */
+    FRESH,        /* nothing was done before in this dispatch */
+    POOR,         /* it has less gas than the mailbox threshold */
+    BEGUN,        /* handle 0 is there, empty */
+    LARGE,        /* handle 0 is there, as large as a message may be */
+    FULL,         /* handles 0 and 1 together have all the bytes a dispatch may send */
+    COMMITTED,    /* handle 0 has been committed */
+    NO_HANDLES,   /* as many handles as there may be */
+    REPLIED,      /* the reply has been committed */
+    REPLY_LARGE,  /* the reply is as large as a message may be, not committed */
+    RESERVING,    /* a reservation has been made */
     RESERVED_ALL, /* as many as there may be */
-    WOKEN,       /* a message that does not wait has been woken */
-    DEPOSITED,   /* handle 0 has been committed, and has its deposit */
-    MADE,        /* a program has been made */
-    BEGUN_FROM,  /* handle 0, and a reservation */
-    LARGE_FROM,  /* likewise, as large as a message may be */
-    FULL_FROM,   /* likewise, and all the bytes there may be */
+    WOKEN,        /* a message that does not wait has been woken */
+    DEPOSITED,    /* handle 0 has been committed, and has its deposit */
+    MADE,         /* a program has been made */
+    BEGUN_FROM,   /* handle 0, and a reservation */
+    LARGE_FROM,   /* likewise, as large as a message may be */
+    FULL_FROM,    /* likewise, and all the bytes there may be */
     COMMITTED_FROM,
     NO_HANDLES_FROM,
     REPLIED_FROM,
@@ -336,9 +336,10 @@ static void prepare(script *s, situation when, uint32_t to);
 static void prepare_reserved(script *s, situation when, uint32_t to)
 {
     static const situation besides[] = {
-        [RESERVING] = FRESH,        [BEGUN_FROM] = BEGUN,           [LARGE_FROM] = LARGE,
-        [FULL_FROM] = FULL,         [COMMITTED_FROM] = COMMITTED,   [NO_HANDLES_FROM] = NO_HANDLES,
-        [REPLIED_FROM] = REPLIED,   [REPLY_LARGE_FROM] = REPLY_LARGE,
+        [RESERVING] = FRESH,          [BEGUN_FROM] = BEGUN,
+        [LARGE_FROM] = LARGE,         [FULL_FROM] = FULL,
+        [COMMITTED_FROM] = COMMITTED, [NO_HANDLES_FROM] = NO_HANDLES,
+        [REPLIED_FROM] = REPLIED,     [REPLY_LARGE_FROM] = REPLY_LARGE,
         [IN_REPLY_FROM] = IN_REPLY,
     };
     STEP(s, "gr_reserve_gas", THRESHOLD, 1, to + RESERVED_AT);

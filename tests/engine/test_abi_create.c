@@ -86,7 +86,8 @@ LEDGER_TEST(without_its_code_the_maker_has_an_error_reply)
         (void)ledger_send(f, &world.a, &s, 10000);
         f->value = 0;
         assert_int_equal(fixture_u32(f, &world.a, OUT), 0);
-        const mr_id made = fixture_id(f, &world.a, OUT + 36), init = fixture_id(f, &world.a, OUT + 4);
+        const mr_id made = fixture_id(f, &world.a, OUT + 36),
+                    init = fixture_id(f, &world.a, OUT + 4);
         const uint64_t rent = i < 2 ? 0 : 50, share = 10000 - RUN - 300 - rent;
         assert_block(f, 2, 1);
         assert_ran(f, 1, &world.a, REPLY, OK, (i % 2 == 0 ? 3000 : share) + 300, RUN);
@@ -149,7 +150,8 @@ LEDGER_TEST(the_same_program_is_not_made_twice)
     assert_int_equal(fixture_u32(f, &world.a, OUT), 0);
 }
 
-/* Who guesses its id in the same generation writes to a user; a generation later, to the program. */
+/* Who guesses its id in the same generation writes to a user; a generation later, to the program.
+ */
 LEDGER_TEST(a_guessed_id_is_a_user_until_the_next_generation)
 {
     const mr_id made = child_of_next(f, 0, &world.code, "salt");

@@ -58,9 +58,9 @@ LEDGER_TEST(delays_that_cannot_be_paid_are_refused_in_their_place)
 {
     script s = script_new();
     const uint32_t to = script_to(&s, &world.quiet, 0), dear = script_to(&s, &world.quiet, 1);
-    STEP(&s, "gr_send_wgas", to, 0, 0, 9001, 1, OUT);           /* 100 399 */
-    STEP(&s, "gr_send_wgas", dear, 0, 0, 500, 9000, OUT + 48);  /* 101 399 */
-    STEP(&s, "gr_send_commit_wgas", 7, to, 500, 851, OUT + 96); /* 399 305 */
+    STEP(&s, "gr_send_wgas", to, 0, 0, 9001, 1, OUT);            /* 100 399 */
+    STEP(&s, "gr_send_wgas", dear, 0, 0, 500, 9000, OUT + 48);   /* 101 399 */
+    STEP(&s, "gr_send_commit_wgas", 7, to, 500, 851, OUT + 96);  /* 399 305 */
     STEP(&s, "gr_send_commit_wgas", 7, to, 500, 850, OUT + 144); /* 305 */
     STEP(&s, "gr_send", to, 0, 0, 891, OUT + 192);
     STEP(&s, "gr_send_input", to, 0, 1, 891, OUT + 240);
@@ -131,13 +131,12 @@ LEDGER_TEST(what_is_at_the_destination_is_looked_at_when_the_message_is_due)
     script exit = script_new();
     STEP(&exit, "gr_exit", script_data(&exit, &world.bob, 32));
     f->gas = 10000;
-    const mr_transaction transactions[] = {
-        {.kind = MR_TRANSACTION_CREATE,
-         .from = f->from,
-         .to = world.code,
-         .salt = mr_span_text("later"),
-         .gas_limit = 5000},
-        fixture_send_of(f, &world.c, script_span(&exit))};
+    const mr_transaction transactions[] = {{.kind = MR_TRANSACTION_CREATE,
+                                            .from = f->from,
+                                            .to = world.code,
+                                            .salt = mr_span_text("later"),
+                                            .gas_limit = 5000},
+                                           fixture_send_of(f, &world.c, script_span(&exit))};
     fixture_run(f, transactions, 2);
     fixture_accepted(f);
     blocks(f, 1);

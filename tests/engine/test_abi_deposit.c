@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: gas deposited for the reply to a message rides on that reply, whatever becomes of the message,
- * or is refunded when there is none.
- * Method: deposits on messages to programs and users that answer, fail, wait, or are gone. */
+/* Goal: gas deposited for the reply to a message rides on that reply, whatever becomes of the
+ * message, or is refunded when there is none. Method: deposits on messages to programs and users
+ * that answer, fail, wait, or are gone. */
 #include "tests/engine/ledger.h"
 
 enum { RUNS = 0x2000 };

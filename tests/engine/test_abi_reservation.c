@@ -151,13 +151,13 @@ static mr_schedule few_reservations(void)
 LEDGER_TEST_WITH(reservations_have_their_errors_in_order, few_reservations())
 {
     script s = script_new();
-    STEP(&s, "gr_reserve_gas", FLOOR - 1, 0, OUT);        /* 502 504 */
+    STEP(&s, "gr_reserve_gas", FLOOR - 1, 0, OUT);         /* 502 504 */
     STEP(&s, "gr_reserve_gas", FLOOR - 1, 9000, OUT + 36); /* 504 100 */
-    STEP(&s, "gr_reserve_gas", FLOOR, 891, OUT + 72);     /* 100 */
+    STEP(&s, "gr_reserve_gas", FLOOR, 891, OUT + 72);      /* 100 */
     STEP(&s, "gr_reserve_gas", UINT64_MAX, UINT32_MAX, OUT + 108);
     STEP(&s, "gr_reserve_gas", FLOOR, 1, OUT + 144);
     STEP(&s, "gr_reserve_gas", FLOOR, 1, OUT + 180);
-    STEP(&s, "gr_reserve_gas", 9000, 1, OUT + 216); /* 100 501 */
+    STEP(&s, "gr_reserve_gas", 9000, 1, OUT + 216);  /* 100 501 */
     STEP(&s, "gr_reserve_gas", FLOOR, 1, OUT + 252); /* 501 */
     STEP(&s, "gr_unreserve_gas", OUT + 148, OUT + 300);
     STEP(&s, "gr_reserve_gas", FLOOR, 1, OUT + 312); /* there is room again */
@@ -166,7 +166,7 @@ LEDGER_TEST_WITH(reservations_have_their_errors_in_order, few_reservations())
     (void)ledger_send(f, &world.a, &s, RUN + 9000);
     static const struct {
         uint32_t at, code;
-    } codes[] = {{0, 502},   {36, 504},  {72, 100}, {108, 100}, {144, 0},  {180, 0},
+    } codes[] = {{0, 502},   {36, 504},  {72, 100}, {108, 100}, {144, 0},   {180, 0},
                  {216, 100}, {252, 501}, {300, 0},  {312, 0},   {352, 201}, {364, 500}};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (fixture_u32(f, &world.a, OUT + codes[i].at) != codes[i].code)
@@ -215,8 +215,7 @@ LEDGER_TEST(a_reply_from_a_reservation_takes_the_rest_along_for_the_same_payer)
     }
     /* Bob paid for two dispatches of each of his messages; alice for the replies. */
     assert_value_equal(bob - account(f, "bob"), 2 * (2 * RUN + 1));
-    assert_value_equal(alice - account(f, "alice"),
-                       4 * (RUN + RENT) + 2 * (3 * RUN + 1) + 2 * RUN);
+    assert_value_equal(alice - account(f, "alice"), 4 * (RUN + RENT) + 2 * (3 * RUN + 1) + 2 * RUN);
 }
 
 /* To a user its amount is refunded to its payer. */

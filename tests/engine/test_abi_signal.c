@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a program is told of its failed messages by a signal, if these have reserved gas for it, and
- * only then; with the code of the failure, on the gas reserved.
- * Method: actors that write down what handle_signal is told, and every way to fail. */
+/* Goal: a program is told of its failed messages by a signal, if these have reserved gas for it,
+ * and only then; with the code of the failure, on the gas reserved. Method: actors that write down
+ * what handle_signal is told, and every way to fail. */
 #include "tests/engine/ledger.h"
 
 enum { RUNS = 0x2000, TOLD = 0x3000 };
@@ -67,12 +67,9 @@ LEDGER_TEST_WITH(every_failure_has_its_signal_code, with_instructions())
         mr_outcome outcome;
         uint32_t code;
     } cases[] = {
-        {"gr_panic", 0, MR_OUTCOME_PANIC, 100},
-        {"spin", 0, MR_OUTCOME_OUT_OF_GAS, 101},
-        {"gr_wait_for", 0, MR_OUTCOME_TRAP, 102},
-        {"gr_oom_panic", 0, MR_OUTCOME_MEMORY, 103},
-        {"unreachable", 0, MR_OUTCOME_TRAP, 104},
-        {"divide", 0, MR_OUTCOME_TRAP, 104},
+        {"gr_panic", 0, MR_OUTCOME_PANIC, 100},   {"spin", 0, MR_OUTCOME_OUT_OF_GAS, 101},
+        {"gr_wait_for", 0, MR_OUTCOME_TRAP, 102}, {"gr_oom_panic", 0, MR_OUTCOME_MEMORY, 103},
+        {"unreachable", 0, MR_OUTCOME_TRAP, 104}, {"divide", 0, MR_OUTCOME_TRAP, 104},
         {"recurse", 0, MR_OUTCOME_STACK, 105},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

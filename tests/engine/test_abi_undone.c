@@ -78,7 +78,8 @@ static const effect effects[] = {
     {{{"gr_reply_commit_wgas", {4000, VALUE, OUT}}}, 0},
     {{{"gr_reply_input", {0, 5, VALUE, OUT}}}, 0},
     {{{"gr_reply_input_wgas", {0, 5, 4000, VALUE, OUT}}}, 0},
-    {{{"gr_reserve_gas", {4000, 10, MADE_ANSWER}}, {"gr_reservation_reply", {MADE_REPLY, 0, 5, OUT}}},
+    {{{"gr_reserve_gas", {4000, 10, MADE_ANSWER}},
+      {"gr_reservation_reply", {MADE_REPLY, 0, 5, OUT}}},
      1},
     {{{"gr_reserve_gas", {4000, 10, MADE_ANSWER}},
       {"gr_reservation_reply_commit", {MADE_REPLY, OUT}}},
@@ -92,8 +93,8 @@ static const effect effects[] = {
 
 enum { EFFECTS = sizeof effects / sizeof effects[0] };
 
-/* Without these: gr_panic and gr_oom_panic are failures themselves, gr_leave, gr_exit and those that
- * wait end the dispatch well, and what gr_debug prints is kept whatever follows. */
+/* Without these: gr_panic and gr_oom_panic are failures themselves, gr_leave, gr_exit and those
+ * that wait end the dispatch well, and what gr_debug prints is kept whatever follows. */
 static void every_function_that_returns_is_tried(void **state)
 {
     (void)state;

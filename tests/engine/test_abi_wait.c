@@ -201,7 +201,8 @@ LEDGER_TEST(a_reply_draws_on_the_message_that_waits_for_it)
     STEP(&told, "count", RUNS + 8);
     STEP(&told, "gr_gas_available", RUNS + 16);
     script answer = script_new();
-    STEP(&answer, "gr_reply", script_script(&answer, &told), script_span(&told).size, NO_VALUE, OUT);
+    STEP(&answer, "gr_reply", script_script(&answer, &told), script_span(&told).size, NO_VALUE,
+         OUT);
     GO_ON(&s, RUNS);
     STEP(&s, "unless", RUNS, 1, 2);
     STEP(&s, "gr_send_wgas", script_to(&s, &world.b, 0), script_script(&s, &answer),
@@ -319,18 +320,18 @@ LEDGER_TEST_WITH(handles_go_on_counting_over_all_runs, few_handles())
     const uint32_t to = script_to(&s, &world.quiet, 0);
     GO_ON(&s, RUNS);
     STEP(&s, "unless", RUNS, 1, 6);
-    STEP(&s, "gr_send_init", OUT);      /* 0, not committed */
-    STEP(&s, "gr_send_init", OUT + 8);  /* 1 */
+    STEP(&s, "gr_send_init", OUT);     /* 0, not committed */
+    STEP(&s, "gr_send_init", OUT + 8); /* 1 */
     STEP(&s, "gr_send_push", 0, 0, 4, OUT + 16);
     STEP(&s, "gr_send_commit_wgas", 1, to, 500, 0, OUT + 20);
     STEP(&s, "gr_reserve_gas", 200, 90, OUT + 56);
     STEP(&s, "gr_wait_for", 2);
     STEP(&s, "unless", RUNS, 2, 9);
-    STEP(&s, "gr_send_push", 0, 0, 4, OUT + 0x100);         /* 305: a handle of another run */
-    STEP(&s, "gr_send_commit", 1, to, 0, OUT + 0x104);      /* 305 */
+    STEP(&s, "gr_send_push", 0, 0, 4, OUT + 0x100);          /* 305: a handle of another run */
+    STEP(&s, "gr_send_commit", 1, to, 0, OUT + 0x104);       /* 305 */
     STEP(&s, "gr_send_wgas", to, 0, 0, 500, 0, OUT + 0x130); /* 2 */
-    STEP(&s, "gr_send_init", OUT + 0x160);                  /* 3 */
-    STEP(&s, "gr_send_init", OUT + 0x168);                  /* 301 */
+    STEP(&s, "gr_send_init", OUT + 0x160);                   /* 3 */
+    STEP(&s, "gr_send_init", OUT + 0x168);                   /* 301 */
     STEP(&s, "gr_send_wgas", to, 0, 0, 500, 0, OUT + 0x170); /* 301 */
     STEP(&s, "gr_create_program_wgas", to, 0, 0, 0, 0, 500, 0, OUT + 0x1a0); /* 301 */
     STEP(&s, "gr_reserve_gas", 300, 80, OUT + 0x200);

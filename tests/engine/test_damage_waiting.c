@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: timeout=300
- * Goal: no record of what waits, of letters, tasks, reservations and of woken messages in the queue,
- * whatever bytes it has, stops the engine: it is refused with a sentence or does no harm, and with
- * the record put back all is as it was.
- * Method: a database in which each such thing is due, or is used, in the next block. Bytes of each
- * record are changed, cut off, added, or the record is taken away or moved, and the block is run. */
+ * Goal: no record of what waits, of letters, tasks, reservations and of woken messages in the
+ * queue, whatever bytes it has, stops the engine: it is refused with a sentence or does no harm,
+ * and with the record put back all is as it was. Method: a database in which each such thing is
+ * due, or is used, in the next block. Bytes of each record are changed, cut off, added, or the
+ * record is taken away or moved, and the block is run. */
 #include "tests/engine/damage.h"
 
 #include "engine/id.h"
@@ -65,8 +65,7 @@ static void fill(fixture *f)
     STEP(&later, "gr_send_wgas", script_to(&later, &b, 1), 0, 4, 500000, 1, OUT);
     STEP(&later, "gr_reply_deposit", OUT + 4, 100000, OUT + 64);
     STEP(&later, "gr_send_wgas", script_to(&later, &bob, 1), 0, 4, 600000, 1, OUT);
-    STEP(&later, "gr_create_program_wgas", script_to(&later, &code, 0), 0, 0, 0, 0, 900000, 1,
-         OUT);
+    STEP(&later, "gr_create_program_wgas", script_to(&later, &code, 0), 0, 0, 0, 0, 900000, 1, OUT);
     /* The last block: a woken message stays in the queue, behind one that does not fit. */
     script hand = script_new();
     const script again = waiting("gr_wait_for", 50);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=model timeout=240
- * Goal: an engine that runs out of memory, or whose disk fails, in a block full of waiting messages,
- * letters, tasks, reservations and new programs says so, is as before, and makes the same block when
- * it is asked again.
- * Method: one such block, executed once for each allocation it makes, and for each time it reads from
- * the store, with that one failing; the linker gives our calls to this file. */
+ * Goal: an engine that runs out of memory, or whose disk fails, in a block full of waiting
+ * messages, letters, tasks, reservations and new programs says so, is as before, and makes the same
+ * block when it is asked again. Method: one such block, executed once for each allocation it makes,
+ * and for each time it reads from the store, with that one failing; the linker gives our calls to
+ * this file. */
 #include "tests/engine/ledger.h"
 
 #include "storage/store.h"
@@ -290,8 +290,8 @@ static void a_block_that_never_began_leaves_the_queue(void **state)
         mr_block *block = NULL;
         mr_error error = {0};
         atomic_store(&left, n);
-        const mr_status status =
-            mr_block_execute(w.f.engine, &w.f.params, many, LARGE - 100 * (8 - (unsigned)n), &block, &error);
+        const mr_status status = mr_block_execute(w.f.engine, &w.f.params, many,
+                                                  LARGE - 100 * (8 - (unsigned)n), &block, &error);
         atomic_store(&left, 0);
         if (status == MR_OK)
             mr_block_discard(block);
@@ -309,8 +309,8 @@ static void a_block_that_never_began_leaves_the_queue(void **state)
     fixture_close(&w.f);
 }
 
-/* A commit that failed leaves the candidate, which may be discarded; or, when the store is no longer
- * known to be whole, an engine that refuses further blocks. */
+/* A commit that failed leaves the candidate, which may be discarded; or, when the store is no
+ * longer known to be whole, an engine that refuses further blocks. */
 static void any_allocation_of_a_commit_may_fail(void **state)
 {
     (void)state;

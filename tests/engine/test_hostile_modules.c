@@ -182,8 +182,13 @@ static void a_module_wrong_in_one_way_is_refused_with_that_reason(void **state)
 
 /* Functions that are served under other names, or by a node alone. */
 static const abi_function others[] = {
-    {"gr_system_break", "i:"}, {"gr_wait_until", "i:"}, {"gr_create_program_w_gas", "iiiiilii:"},
-    {"gr_reply_to_message", "i:"}, {"memory_grow", "i:i"}, {"gr_", ":"}, {"", ":"},
+    {"gr_system_break", "i:"},
+    {"gr_wait_until", "i:"},
+    {"gr_create_program_w_gas", "iiiiilii:"},
+    {"gr_reply_to_message", "i:"},
+    {"memory_grow", "i:i"},
+    {"gr_", ":"},
+    {"", ":"},
 };
 
 static void functions_that_are_not_served_are_refused_by_name(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a message with gas to a user is a letter: it holds its value, pays its rent, and is answered,
- * claimed or expires, once.
- * Method: letters of all kinds, taken in every way and in the wrong ones. */
+/* Goal: a message with gas to a user is a letter: it holds its value, pays its rent, and is
+ * answered, claimed or expires, once. Method: letters of all kinds, taken in every way and in the
+ * wrong ones. */
 #include "tests/engine/ledger.h"
 
 /* A letter to bob with `value` and `gas`; its id. */
@@ -23,8 +23,8 @@ static mr_transaction taking(mr_transaction_kind kind, const char *who, const mr
         .kind = kind, .from = mr_id_of_name(who), .to = *message, .gas_limit = gas};
 }
 
-static mr_admission take(fixture *f, mr_transaction_kind kind, const char *who, const mr_id *message,
-                         uint64_t gas)
+static mr_admission take(fixture *f, mr_transaction_kind kind, const char *who,
+                         const mr_id *message, uint64_t gas)
 {
     const mr_transaction transaction = taking(kind, who, message, gas);
     fixture_run(f, &transaction, 1);

@@ -116,7 +116,8 @@ LEDGER_TEST(a_failed_init_gives_everything_back)
     assert_ran(f, 0, &poor, INIT, TRAP, 9000 - 600 - 200 - 30, RUN);
     assert_value_equal(fixture_message(f, 0).value, 0); /* that was the program's, */
     assert_int_equal(fixture_program_info(f, &poor).status, MR_PROGRAM_TERMINATED);
-    assert_value_equal(fixture_program_info(f, &poor).balance, 0); /* and came back as its heritage */
+    assert_value_equal(fixture_program_info(f, &poor).balance,
+                       0); /* and came back as its heritage */
     assert_held(f, 0, 0, 0, 0);
     assert_paid(f, alice, 2 * RUN + 30 + 30);
 }
@@ -144,7 +145,8 @@ LEDGER_TEST(a_reply_that_exits_flushes_what_waited_for_it)
     const mr_value alice = account(f, "alice");
     script exit = script_new(), answer = script_new(), s = script_new();
     STEP(&exit, "gr_exit", script_data(&exit, &world.bob, 32));
-    STEP(&answer, "gr_reply", script_script(&answer, &exit), script_span(&exit).size, NO_VALUE, OUT);
+    STEP(&answer, "gr_reply", script_script(&answer, &exit), script_span(&exit).size, NO_VALUE,
+         OUT);
     STEP(&s, "gr_send_wgas", script_to(&s, &world.b, 0), script_script(&s, &answer),
          script_span(&answer).size, 1400, 0, OUT);
     STEP(&s, "gr_wait", 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=style
- * Goal: docs/ABI.md lists every host function with its type and every error code, and each test it
- * names exists. Method: compares it with the engine's table, with the table of codes and with the
- * sources of the tests; planted faults show that each would be seen. */
+ * Goal: docs/ABI.md lists every host function with its type, every error code, every reply code and
+ * every signal code, and each test it names exists. Method: compares it with the engine's table,
+ * with the table of codes, with docs/SEMANTICS.md and with the sources of the tests; planted faults
+ * show that each would be seen. */
 #include "sources.h"
 
 #include <ctype.h>
@@ -76,6 +77,41 @@ static void check_rows(findings *f)
     }
 }
 
+/* Four bytes, wherever docs/SEMANTICS.md has them: a code of a reply. */
+static unsigned check_reply_codes(findings *f)
+{
+    unsigned count = 0;
+    unsigned bytes[4];
+    for (const char *at = text; *at != '\0'; at++) {
+        if (at[0] != '0' || !isdigit((unsigned char)at[1]) || !isspace((unsigned char)at[2]) ||
+            sscanf(at, "%2u %2u %2u %2u", &bytes[0], &bytes[1], &bytes[2], &bytes[3]) != 4)
+            continue;
+        count++;
+        char code[32];
+        (void)snprintf(code, sizeof code, "%02u %02u %02u %02u", bytes[0], bytes[1], bytes[2],
+                       bytes[3]);
+        if (!page_has("\n| reply | %s |%s", code, ""))
+            found(f, "no test of the reply code %s\n", code);
+    }
+    return count;
+}
+
+/* The last column of a table there, when it is three digits: a code of a signal. */
+static unsigned check_signal_codes(findings *f)
+{
+    unsigned count = 0;
+    char code[8];
+    for (const char *at = text; (at = strstr(at, "| ")) != NULL; at += 2) {
+        if (sscanf(at, "| %3[0-9]", code) != 1 || strlen(code) != 3 ||
+            strncmp(at + 5, " |\n", 3) != 0)
+            continue;
+        count++;
+        if (!page_has("\n| signal | %s |%s", code, ""))
+            found(f, "no test of the signal code %s\n", code);
+    }
+    return count;
+}
+
 /* `test_file.c` sentence, sentence ...: names follow their file. */
 static unsigned check_tests(findings *f)
 {
@@ -101,11 +137,14 @@ static unsigned check_tests(findings *f)
 static void check_page(findings *f)
 {
     read_text("engine/abi_internal.h", text, sizeof text);
-    assert_true(check_functions(f) >= 39);
+    assert_true(check_functions(f) >= 55);
     read_text("tests/engine/test_abi_codes.c", text, sizeof text);
-    assert_true(check_codes(f) >= 90);
+    assert_true(check_codes(f) >= 160);
     check_rows(f);
-    assert_true(check_tests(f) >= 200);
+    read_text("docs/SEMANTICS.md", text, sizeof text);
+    assert_true(check_reply_codes(f) >= 13);
+    assert_int_equal(check_signal_codes(f), 7);
+    assert_true(check_tests(f) >= 400);
 }
 
 static void the_page_lists_what_there_is(void **state)
@@ -126,6 +165,8 @@ static void a_planted_fault_is_found(void **state)
         "\n| `gr_size` | `i:` |",        "\n| `gr_send` | 311 |",
         "\n| `gr_leave` | success |",    "\n| `gr_exit` | price |",
         "\n| `gr_value` | undone |",     "`test_abi_send.c` each_way_of",
+        "\n| reply | 01 02 03 00 |",     "\n| signal | 200 |",
+        "\n| `gr_wake` | 303 |",         "`test_abi_wait.c` a_64th_is",
         "`test_abi_memory.c` pages_are",
     };
     assert_int_equal(chdir(MR_SOURCE_DIR), 0);
