@@ -2,6 +2,8 @@
 /* abi_wait: host functions that end the dispatch to go on later, and that wake what waits. */
 #include "engine/abi_internal.h"
 
+#include <stdlib.h>
+
 #include "engine/id.h"
 
 /* Ends the dispatch waiting for `blocks`, the rent of which is `reserve`. */
@@ -76,30 +78,59 @@ MR_ABI_FUNCTION(gr_wait_up_to)
     return wait_for(execution, blocks, all <= gas ? all : gas - gas % one);
 }
 
-static bool is_woken_already(const mr_execution *execution, const uint8_t *message)
+/* Where the waking of `message` stands, or would. There are slots. */
+static uint32_t *slot_of(const mr_execution *execution, const mr_id *message)
 {
-    for (uint32_t i = 0; i < execution->wakings_count; i++) {
-        if (memcmp(execution->wakings[i].message.bytes, message, sizeof(mr_id)) == 0)
-            return true;
+    const uint32_t mask = execution->waking_slots_count - 1;
+    for (uint64_t at = mr_id_bucket(message) >> 16;; at++) {
+        uint32_t *slot = &execution->waking_slots[at & mask];
+        if (*slot == 0 || mr_id_equal(&execution->wakings[*slot - 1].message, message))
+            return slot;
     }
-    return false;
+}
+
+/* Makes room for one more waking, at most half of the slots being taken: a program pays for each
+ * call the same, so that a call may not cost more the more there were before. */
+static bool reserve_slot(mr_execution *execution)
+{
+    enum { SLOTS_MIN = 16 };
+    if (2 * ((uint64_t)execution->wakings_count + 1) <= execution->waking_slots_count)
+        return true;
+    const uint32_t count =
+        execution->waking_slots_count == 0 ? SLOTS_MIN : 2 * execution->waking_slots_count;
+    if (count > execution->waking_slots_capacity) {
+        uint32_t *slots = malloc(count * sizeof *slots);
+        if (slots == NULL)
+            return false;
+        free(execution->waking_slots);
+        execution->waking_slots = slots;
+        execution->waking_slots_capacity = count;
+    }
+    memset(execution->waking_slots, 0, count * sizeof *execution->waking_slots);
+    execution->waking_slots_count = count;
+    for (uint32_t i = 0; i < execution->wakings_count; i++)
+        *slot_of(execution, &execution->wakings[i].message) = i + 1;
+    return true;
 }
 
 static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *message, uint32_t delay)
 {
-    if (is_woken_already(execution, message))
-        return MR_ABI_DUPLICATE_WAKING;
-    const uint64_t rent = mr_abi_rent(execution, delay);
-    if (rent > mr_run_gas(run))
-        return MR_ABI_NOT_ENOUGH_GAS;
-    if (!mr_abi_reserve((void **)&execution->wakings, &execution->wakings_capacity,
+    if (!reserve_slot(execution) ||
+        !mr_abi_reserve((void **)&execution->wakings, &execution->wakings_capacity,
                         execution->wakings_count, sizeof *execution->wakings)) {
         execution->failure = MR_NO_MEMORY;
         return MR_ABI_OK;
     }
-    mr_waking *waking = &execution->wakings[execution->wakings_count++];
+    mr_waking *waking = &execution->wakings[execution->wakings_count];
     *waking = (mr_waking){.delay = delay};
     memcpy(waking->message.bytes, message, sizeof(mr_id));
+    uint32_t *slot = slot_of(execution, &waking->message);
+    if (*slot != 0)
+        return MR_ABI_DUPLICATE_WAKING;
+    const uint64_t rent = mr_abi_rent(execution, delay);
+    if (rent > mr_run_gas(run))
+        return MR_ABI_NOT_ENOUGH_GAS;
+    *slot = ++execution->wakings_count;
     (void)mr_run_set_aside(run, rent);
     execution->rent += rent;
     return MR_ABI_OK;

@@ -206,6 +206,32 @@ LEDGER_TEST(any_of_many_is_found)
     }
 }
 
+/* Wakes ids 0 .. 199999, then each 50000th again: the answers to those are summed up. Quadratic in the
+ * number of calls, this would take a minute. */
+LEDGER_TEST(each_waking_of_many_in_a_dispatch_is_known)
+{
+    enum { MANY = 200000, EACH = 50000, ID = 64, ANSWER = 128, SUM = 256, DUPLICATE = 303 };
+    wat_text body = {0};
+    text_add(&body,
+             "(func (export \"handle\") (local $i i32)\n"
+             "(loop $first (i32.store (i32.const %d) (local.get $i))\n"
+             "(call $gr_wake (i32.const %d) (i32.const 0) (i32.const %d))\n"
+             "(if (i32.load (i32.const %d)) (then (unreachable)))\n"
+             "(br_if $first (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))\n"
+             "(i32.const %d))))\n"
+             "(loop $again (local.set $i (i32.sub (local.get $i) (i32.const %d)))\n"
+             "(i32.store (i32.const %d) (local.get $i))\n"
+             "(call $gr_wake (i32.const %d) (i32.const 0) (i32.const %d))\n"
+             "(i32.store (i32.const %d) (i32.add (i32.load (i32.const %d))\n"
+             "(i32.load (i32.const %d))))\n"
+             "(br_if $again (local.get $i))))\n",
+             ID, ID, ANSWER, ANSWER, MANY, EACH, ID, ID, ANSWER, SUM, SUM, ANSWER);
+    const mr_id program = fixture_program_of(f, 1, body.at);
+    text_fini(&body);
+    assert_int_equal(fixture_send(f, &program, (mr_span){0}).outcome, MR_OUTCOME_OK);
+    assert_int_equal(fixture_u32(f, &program, SUM), MANY / EACH * DUPLICATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_failed_dispatch_wakes_nothing),
         cmocka_unit_test(who_waits_wakes_others_first),
         cmocka_unit_test(any_of_many_is_found),
+        cmocka_unit_test(each_waking_of_many_in_a_dispatch_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
