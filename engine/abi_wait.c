@@ -78,60 +78,59 @@ MR_ABI_FUNCTION(gr_wait_up_to)
     return wait_for(execution, blocks, all <= gas ? all : gas - gas % one);
 }
 
-static int by_id(const void *a, const void *b)
+/* Where the waking of `message` stands, or would. There are slots. */
+static uint32_t *slot_of(const mr_execution *execution, const mr_id *message)
 {
-    return memcmp(a, b, sizeof(mr_id));
-}
-
-/* The ids woken stand in sorted runs, one for each bit of their number that is set, the largest
- * first: whoever wakes many, and chooses the ids, makes each of it hardly dearer. */
-static bool is_woken_already(const mr_execution *execution, const uint8_t *message)
-{
-    const uint32_t count = execution->wakings_count;
-    uint32_t first = 0;
-    for (uint32_t run = UINT32_C(1) << 31; run != 0; run >>= 1) {
-        if ((count & run) == 0)
-            continue;
-        if (bsearch(message, execution->woken + first, run, sizeof(mr_id), by_id) != NULL)
-            return true;
-        first += run;
+    const uint32_t mask = execution->waking_slots_count - 1;
+    for (uint64_t at = mr_id_bucket(message) >> 16;; at++) {
+        uint32_t *slot = &execution->waking_slots[at & mask];
+        if (*slot == 0 || mr_id_equal(&execution->wakings[*slot - 1].message, message))
+            return slot;
     }
-    return false;
 }
 
-/* Enters the id of the newest waking: it and the runs that its number makes one with are sorted. */
-static bool note_woken(mr_execution *execution, const mr_id *message)
+/* Makes room for one more waking, at most half of the slots being taken: a program pays for each
+ * call the same, so that a call may not cost more the more there were before. */
+static bool reserve_slot(mr_execution *execution)
 {
-    const uint32_t count = execution->wakings_count;
-    if (!mr_abi_reserve((void **)&execution->woken, &execution->woken_capacity, count - 1,
-                        sizeof *execution->woken))
-        return false;
-    execution->woken[count - 1] = *message;
-    const uint32_t run = count & (~count + 1);
-    if (run > 1)
-        qsort(execution->woken + count - run, run, sizeof *execution->woken, by_id);
+    enum { SLOTS_MIN = 16 };
+    if (2 * ((uint64_t)execution->wakings_count + 1) <= execution->waking_slots_count)
+        return true;
+    const uint32_t count =
+        execution->waking_slots_count == 0 ? SLOTS_MIN : 2 * execution->waking_slots_count;
+    if (count > execution->waking_slots_capacity) {
+        uint32_t *slots = malloc(count * sizeof *slots);
+        if (slots == NULL)
+            return false;
+        free(execution->waking_slots);
+        execution->waking_slots = slots;
+        execution->waking_slots_capacity = count;
+    }
+    memset(execution->waking_slots, 0, count * sizeof *execution->waking_slots);
+    execution->waking_slots_count = count;
+    for (uint32_t i = 0; i < execution->wakings_count; i++)
+        *slot_of(execution, &execution->wakings[i].message) = i + 1;
     return true;
 }
 
 static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *message, uint32_t delay)
 {
-    if (is_woken_already(execution, message))
-        return MR_ABI_DUPLICATE_WAKING;
-    const uint64_t rent = mr_abi_rent(execution, delay);
-    if (rent > mr_run_gas(run))
-        return MR_ABI_NOT_ENOUGH_GAS;
-    if (!mr_abi_reserve((void **)&execution->wakings, &execution->wakings_capacity,
+    if (!reserve_slot(execution) ||
+        !mr_abi_reserve((void **)&execution->wakings, &execution->wakings_capacity,
                         execution->wakings_count, sizeof *execution->wakings)) {
         execution->failure = MR_NO_MEMORY;
         return MR_ABI_OK;
     }
-    mr_waking *waking = &execution->wakings[execution->wakings_count++];
+    mr_waking *waking = &execution->wakings[execution->wakings_count];
     *waking = (mr_waking){.delay = delay};
     memcpy(waking->message.bytes, message, sizeof(mr_id));
-    if (!note_woken(execution, &waking->message)) {
-        execution->failure = MR_NO_MEMORY;
-        return MR_ABI_OK;
-    }
+    uint32_t *slot = slot_of(execution, &waking->message);
+    if (*slot != 0)
+        return MR_ABI_DUPLICATE_WAKING;
+    const uint64_t rent = mr_abi_rent(execution, delay);
+    if (rent > mr_run_gas(run))
+        return MR_ABI_NOT_ENOUGH_GAS;
+    *slot = ++execution->wakings_count;
     (void)mr_run_set_aside(run, rent);
     execution->rent += rent;
     return MR_ABI_OK;

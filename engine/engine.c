@@ -240,6 +240,7 @@ mr_status mr_engine_close(mr_engine *engine, mr_error *error)
     mr_unit_pool_free(engine->pool);
     pthread_mutex_destroy(&engine->readers);
     mr_buffer_fini(&engine->told);
+    mr_buffer_fini(&engine->made);
     free(engine);
     return status;
 }

@@ -158,6 +158,7 @@ struct mr_engine {
     bool alone;
     bool trying;    /* blocks go into the store's overlay for a while */
     mr_buffer told; /* text of the last estimate */
+    mr_buffer made; /* ids of the programs that blocks tried out have made */
     uint64_t sequence; /* of the store's change that it sees */
     uint64_t epoch;    /* goes up when it sees another; programs read before are looked at again */
     uint64_t executions; /* blocks executed since open, discarded ones too */
@@ -317,6 +318,7 @@ static inline mr_wait_source mr_wait_source_of(const mr_block *block, const mr_s
         .arena = stream->block_arena,
         .rent = block->engine->schedule.rent,
         .height = (uint32_t)block->info.height,
+        .alone = block->engine->alone,
     };
 }
 
@@ -403,6 +405,8 @@ static inline mr_program *mr_engine_peek(const mr_engine *engine, const mr_id *i
 
 /* evict.c: after a block, drops programs not used for longest while there are too many. */
 void mr_engine_evict(mr_engine *engine);
+/* mr_engine_drop drops one that no block has touched. While no worker runs. */
+void mr_engine_drop(mr_engine *engine, mr_program *program);
 
 /* check.c: compares what the block says with the state walked from end to end. Errors: MR_CORRUPT
  * with a sentence, which is a bug of ours or damage. */

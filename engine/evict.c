@@ -25,7 +25,7 @@ static void pin_queue(mr_engine *engine)
     }
 }
 
-static void drop(mr_engine *engine, mr_program *program)
+void mr_engine_drop(mr_engine *engine, mr_program *program)
 {
     MR_ASSERT(program->undo == NULL);
     atomic_fetch_sub_explicit(&engine->loaded_bytes, program->loaded_bytes, memory_order_relaxed);
@@ -39,7 +39,7 @@ static void sweep(mr_engine *engine, uint64_t limit, uint64_t goal)
     for (size_t steps = 0; steps < engine->index.capacity && loaded(engine) > goal; steps++) {
         mr_program *program = mr_index_at(&engine->index, engine->sweep_at);
         if (program != NULL && program->used_in <= limit)
-            drop(engine, program); /* closes the gap: another may stand here now */
+            mr_engine_drop(engine, program); /* closes the gap: another may stand here now */
         else
             engine->sweep_at = (engine->sweep_at + 1) & (engine->index.capacity - 1);
     }

@@ -31,6 +31,7 @@ static void reset(mr_execution *execution)
     execution->drafts_count = 0;
     execution->committed_count = 0;
     execution->wakings_count = 0;
+    execution->waking_slots_count = 0;
     execution->reply = (mr_draft){0};
     execution->reservations_changed = false;
     execution->exited = false;
@@ -171,7 +172,7 @@ void mr_execution_fini(mr_execution *execution)
     free(execution->drafts);
     free(execution->committed);
     free(execution->wakings);
-    free(execution->woken);
+    free(execution->waking_slots);
     free(execution->reservations_new);
     mr_pages_fini(&execution->heap_new);
     *execution = (mr_execution){0};

@@ -143,6 +143,8 @@ typedef struct mr_execution {
     uint32_t handles_before; /* number of the first draft */
     mr_waking *wakings;
     uint32_t wakings_count;
+    uint32_t *waking_slots;      /* their numbers + 1 by message, 0 is empty; see abi_wait.c */
+    uint32_t waking_slots_count; /* a power of two, or 0 */
     mr_reservation *reservations_new; /* the program's, those that ended included, and those made,
                                        * in that order; when reservations_changed */
     uint32_t reservations_new_count;
@@ -159,8 +161,7 @@ typedef struct mr_execution {
 
     /* While running. */
     uint32_t drafts_capacity, committed_capacity, wakings_capacity, reservations_capacity;
-    mr_id *woken; /* messages of `wakings`, in sorted runs */
-    uint32_t woken_capacity;
+    uint32_t waking_slots_capacity;
     uint64_t outgoing_bytes;
     mr_value spent; /* value of committed drafts and reply */
     mr_ending ending;

@@ -116,6 +116,15 @@ static mr_status limit_of(const mr_block *block, const mr_item *item, bool first
     return MR_OK;
 }
 
+/* What running the message may take of what the block has left, beside its limit: the system
+ * reservation of a reply that has waited goes home with what is left, and others may burn it. */
+static uint64_t given_home(const mr_dispatch *dispatch)
+{
+    const bool goes_home =
+        dispatch->message.kind == MR_KIND_REPLY && mr_dispatch_origin(dispatch) != NULL;
+    return goes_home ? dispatch->extra->context.system_gas : 0;
+}
+
 /* Chooses from the pending messages. What stays pending begins at pending_at. */
 static mr_status choose(mr_block *block, size_t *chosen_count)
 {
@@ -132,8 +141,14 @@ static mr_status choose(mr_block *block, size_t *chosen_count)
         if (program->closed_in == execution) {
             MR_TRY(put_aside(block, item));
         } else if (limit <= left || !has_limit(block)) {
-            left -= limit;
+            const uint64_t home = given_home(dispatch_of(item));
             block->chosen[chosen++] = *item;
+            left -= limit;
+            if (home > left && has_limit(block)) {
+                at++;
+                break; /* whether what follows fits depends on what is made of that */
+            }
+            left -= home;
         } else if (chosen > 0) {
             break; /* whether it fits depends on what the chosen ones burn */
         } else {

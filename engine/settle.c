@@ -67,13 +67,7 @@ static void go_home(mr_settling *at, uint64_t gas)
         at->home += gas < room ? gas : room;
         gas -= gas < room ? gas : room;
     }
-    if (dispatch->extra != NULL && dispatch->extra->sponsor != NULL) {
-        const uint64_t most = dispatch->extra->sponsored;
-        const uint64_t sponsored = gas < most ? gas : most;
-        mr_settle_refund(at->stream, dispatch->extra->sponsor, sponsored);
-        gas -= sponsored;
-    }
-    mr_settle_refund(at->stream, dispatch->payer, gas);
+    mr_settle_give_back(at, gas);
 }
 
 /* Takes `used` from the dispatch's own gas and what that lacks from the message it belongs to.
@@ -105,14 +99,20 @@ static mr_outgoing reply_of(const mr_settling *at, const uint8_t code[4], mr_val
     return out;
 }
 
-/* Gives a reply to a program, or a signal, its gas. */
-static void give(mr_settling *at, mr_outgoing *reply, uint64_t gas)
+/* How much of `gas` a message of `payer` may be given; what is more is refunded. */
+static uint64_t limit(mr_settling *at, const mr_id *payer, uint64_t gas)
 {
     const uint64_t most = mr_block_gas_max(at->block);
-    reply->gas = gas < most ? gas : most;
-    if (gas > most)
-        mr_settle_refund(at->stream, reply->payer != NULL ? reply->payer : at->dispatch->payer,
-                         gas - most);
+    if (gas <= most)
+        return gas;
+    mr_settle_refund(at->stream, payer, gas - most);
+    return most;
+}
+
+/* Gives a message its gas. */
+static void give(mr_settling *at, mr_outgoing *out, uint64_t gas)
+{
+    out->gas = limit(at, out->payer != NULL ? out->payer : at->dispatch->payer, gas);
 }
 
 /* The program of `id` as the dispatch knows it, which has committed `drafts_count` messages, or NULL:
@@ -319,7 +319,7 @@ static void send_not_created(mr_settling *at, const mr_draft *draft, uint64_t ga
                 .source = &ids[0],
                 .reply_to = &ids[1],
                 .value = draft->value,
-                .gas_limit = gas + draft->extra->deposit,
+                .gas_limit = limit(at, at->dispatch->payer, gas + draft->extra->deposit),
                 .kind = MR_KIND_REPLY,
             },
         .program = at->program,
@@ -332,7 +332,6 @@ static void send_not_created(mr_settling *at, const mr_draft *draft, uint64_t ga
     if (at->dispatch->outcome == MR_OUTCOME_WAITING) {
         *extra = (mr_extra){.origin = &at->dispatch->message.id};
         reply->extra = extra;
-        stream->tally.unsteady++;
     }
     at->dispatch->sent++;
     mr_settle_emit(at, reply);
@@ -350,12 +349,13 @@ static void send_draft(mr_settling *at, const mr_draft *draft, mr_program *desti
         .program = destination,
         .kind = creates ? MR_KIND_INIT : MR_KIND_HANDLE,
         .value = draft->value,
-        .gas = draft->has_gas || (destination == NULL && !creates) ? draft->gas : share,
         .payload = mr_span_of(draft->payload, draft->payload_bytes),
         .nonce = draft->nonce,
     };
+    const uint64_t gas = draft->has_gas || (destination == NULL && !creates) ? draft->gas : share;
     if (creates && destination == NULL)
-        return send_not_created(at, draft, out.gas);
+        return send_not_created(at, draft, gas);
+    give(at, &out, gas);
     if (extra != NULL) {
         out.deposit = extra->deposit;
         out.delay = extra->delay;
@@ -699,6 +699,7 @@ static void handle(mr_settling *at)
     if (dispatch->extra != NULL) {
         if (dispatch->extra->waited)
             mr_waitlist_remove(at->program, &dispatch->message.id);
+        at->sponsored = dispatch->extra->sponsor != NULL ? dispatch->extra->sponsored : 0;
         dispatch->gas_drawn = mr_settle_waiter(at);
     }
     dispatch->gas_limit = dispatch->message.gas_limit + dispatch->gas_drawn;

@@ -18,6 +18,7 @@ typedef struct mr_settling {
     mr_dispatch *waiter;       /* the message that this reply belongs to, or NULL */
     uint64_t drawn;            /* gas it took from that message */
     uint64_t home;             /* gas it gives to that message */
+    uint64_t sponsored;        /* of what is refunded, the first of it goes to the sponsor */
     uint32_t position;
 } mr_settling;
 
@@ -51,6 +52,9 @@ void mr_settle_credit(mr_stream *stream, const mr_id *account, mr_value amount);
 
 /* mr_settle_refund gives gas back to who bought it. */
 void mr_settle_refund(mr_stream *stream, const mr_id *payer, uint64_t gas);
+
+/* mr_settle_give_back refunds gas of the dispatch, to its sponsor first, and then to its payer. */
+void mr_settle_give_back(mr_settling *at, uint64_t gas);
 
 /* mr_settle_resolve returns the program of `id` that exists for messages of `generation`, or NULL: a
  * user. */

@@ -38,6 +38,17 @@ void mr_settle_refund(mr_stream *stream, const mr_id *payer, uint64_t gas)
     mr_settle_credit(stream, payer, (mr_value)gas * stream->engine->schedule.value_per_gas);
 }
 
+void mr_settle_give_back(mr_settling *at, uint64_t gas)
+{
+    if (at->sponsored > 0) {
+        const uint64_t first = gas < at->sponsored ? gas : at->sponsored;
+        mr_settle_refund(at->stream, at->dispatch->extra->sponsor, first);
+        at->sponsored -= first;
+        gas -= first;
+    }
+    mr_settle_refund(at->stream, at->dispatch->payer, gas);
+}
+
 mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t generation)
 {
     mr_program *program = mr_engine_peek(stream->engine, id);
@@ -85,6 +96,8 @@ static void *allocate(mr_stream *stream, size_t size)
 
 void mr_settle_emit(mr_settling *at, mr_dispatch *dispatch)
 {
+    if (dispatch->message.kind == MR_KIND_REPLY && mr_dispatch_origin(dispatch) != NULL)
+        at->stream->tally.unsteady++;
     const mr_item item = {
         .object = dispatch,
         .lane = &dispatch->program->lane,
@@ -134,8 +147,6 @@ static mr_extra *make_extra(mr_settling *at, const mr_outgoing *out)
         .sponsored = out->sponsored,
         .deposit = out->deposit,
     };
-    if (out->kind == MR_KIND_REPLY && origin != NULL)
-        at->stream->tally.unsteady++;
     return extra;
 }
 
@@ -236,8 +247,10 @@ static void send_to_user(mr_settling *at, const mr_outgoing *out)
         memcpy(entry->code, out->code, sizeof entry->code);
     else if (out->gas > 0 && out->gas >= stream->engine->schedule.rent)
         return send_letter(at, out, entry);
-    mr_settle_refund(stream, payer_of(at, out), out->gas);
-    mr_settle_refund(stream, at->dispatch->payer, out->deposit);
+    if (out->payer != NULL)
+        mr_settle_refund(stream, out->payer, out->gas + out->deposit);
+    else
+        mr_settle_give_back(at, out->gas + out->deposit);
     stream->tally.value_left += out->value;
     mr_settle_credit(stream, &out->to, out->value);
 }

@@ -186,7 +186,9 @@ void mr_settle_wait(mr_settling *at, const mr_execution *execution, uint64_t gas
 static void end_reservation(mr_settling *at, const mr_reservation *reservation)
 {
     mr_stream *stream = at->stream;
-    const uint32_t now = height_of(at);
+    uint32_t now = height_of(at);
+    if (now > reservation->finish && at->stream->engine->alone)
+        now = reservation->finish; /* nobody has carried out what was due */
     const uint64_t all = (uint64_t)(reservation->finish - reservation->start) * rent_of(at);
     const uint64_t paid = (uint64_t)(now - reservation->start) * rent_of(at);
     if (now < reservation->start || now > reservation->finish)

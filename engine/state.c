@@ -92,8 +92,7 @@ mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program 
             *out = program;
             return MR_OK;
         }
-        mr_index_remove(&engine->index, program); /* a view has one stream: nobody looks */
-        mr_program_free(program, engine->pool);
+        mr_engine_drop(engine, program); /* a view has one stream: nobody looks */
     }
     if (status == MR_OK) {
         status = mr_program_decode(id, mr_buffer_span(&record), engine->codes, &program);

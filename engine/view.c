@@ -104,6 +104,19 @@ static void trim(mr_engine *view)
         mr_engine_forget(view);
 }
 
+/* Programs that no block has made in the end. */
+static void forget_made(mr_engine *view)
+{
+    for (size_t at = 0; at < view->made.size; at += sizeof(mr_id)) {
+        mr_id id;
+        memcpy(&id, view->made.data + at, sizeof id);
+        mr_program *program = mr_index_find(&view->index, &id);
+        if (program != NULL)
+            mr_engine_drop(view, program);
+    }
+    view->made.size = 0;
+}
+
 static mr_status move(mr_engine *view, mr_snapshot *snapshot, mr_error *error)
 {
     if (view->alone) {
@@ -114,6 +127,8 @@ static mr_status move(mr_engine *view, mr_snapshot *snapshot, mr_error *error)
         mr_store_view_move(view->store, snapshot);
     }
     view->epoch++;
+    view->broken = MR_OK;
+    forget_made(view);
     trim(view);
     return load(view, error);
 }
@@ -253,6 +268,14 @@ static bool look_at(mr_engine *view, const mr_block *block, attempt *at)
     return true;
 }
 
+/* Notes the programs that a block has made. */
+static mr_status note_made(mr_engine *view, const mr_block *block)
+{
+    for (size_t i = 0; i < block->created_count; i++)
+        MR_TRY(mr_buffer_append(&view->made, mr_id_span(&block->created[i]->id)));
+    return MR_OK;
+}
+
 static mr_status run_block(mr_engine *view, const mr_block_params *params,
                            const mr_transaction *transaction, attempt *at, mr_error *error)
 {
@@ -273,11 +296,10 @@ static mr_status run_block(mr_engine *view, const mr_block_params *params,
     at->burned += block->info.gas_burned + block->info.gas_rent;
     at->blocks++;
     if (status == MR_OK && at->succeeded)
-        status = mr_block_commit(block, MR_COMMIT_PIPELINED, error);
-    else
-        mr_block_discard(block);
+        status = note_made(view, block);
     if (status == MR_OK && at->succeeded)
-        mr_block_free(block);
+        status = mr_block_commit(block, MR_COMMIT_PIPELINED, error);
+    mr_block_discard(block); /* frees one that is committed */
     return status;
 }
 

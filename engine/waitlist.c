@@ -186,10 +186,11 @@ mr_status mr_waitlist_find(mr_program *program, const mr_wait_source *from, cons
 {
     mr_wait_slot *slot;
     MR_TRY(need_slot(program, from, id, &slot));
-    if (slot != NULL && slot->now != NULL && is_overdue(slot->now, from))
-        return MR_CORRUPT;
     *out = slot == NULL ? NULL : slot->now;
-    return MR_OK;
+    if (*out == NULL || !is_overdue(*out, from))
+        return MR_OK;
+    *out = NULL;
+    return from->alone ? MR_OK : MR_CORRUPT;
 }
 
 mr_status mr_waitlist_put(mr_program *program, const mr_wait_source *from, mr_dispatch *dispatch)
@@ -290,16 +291,19 @@ mr_status mr_waitlist_all(mr_program *program, const mr_wait_source *from, mr_di
     mr_dispatch **all = mr_arena_alloc(from->arena, program->waiting * sizeof(mr_dispatch *));
     if (all == NULL)
         return MR_NO_MEMORY;
-    size_t at = 0;
+    size_t at = 0, overdue = 0;
     for (size_t i = 0; i < list->capacity; i++) {
         mr_dispatch *now = list->slots[i] != NULL ? list->slots[i]->now : NULL;
         if (now == NULL || !now->extra->waiting)
             continue;
-        if (at == program->waiting || is_overdue(now, from))
+        if (at + overdue == program->waiting)
             return MR_CORRUPT;
-        all[at++] = now;
+        if (is_overdue(now, from))
+            overdue++;
+        else
+            all[at++] = now;
     }
-    if (at != program->waiting)
+    if (at + overdue != program->waiting || (overdue > 0 && !from->alone))
         return MR_CORRUPT;
     qsort(all, at, sizeof *all, by_id);
     *out = all;
@@ -405,7 +409,7 @@ mr_status mr_waitlist_decode(mr_program *program, const mr_wait_source *from, co
         return MR_CORRUPT;
     read.extra.since = since;
     read.extra.wish = wish;
-    if (since > from->height || until < from->height ||
+    if (since > from->height || (until < from->height && !from->alone) ||
         until != mr_waiting_until(&read.dispatch, from->rent))
         return MR_CORRUPT;
     mr_queued *waiting;

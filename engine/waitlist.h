@@ -33,6 +33,7 @@ typedef struct mr_wait_source {
     mr_arena *arena; /* of the block */
     uint64_t rent;   /* of the schedule */
     uint32_t height; /* of the block */
+    bool alone; /* what should have ended is not there: nobody carries out what is due on such a view */
 } mr_wait_source;
 
 /* mr_waitlist_find yields the message `id` that waits or was woken, or NULL.

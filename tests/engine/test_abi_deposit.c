@@ -193,6 +193,29 @@ LEDGER_TEST(without_an_answer_to_come_the_deposit_is_refunded)
     assert_paid(f, before, 3 * RUN + 20);
 }
 
+/* Whoever answers a letter cannot have the deposit refunded to himself by sending it on to nobody. */
+LEDGER_TEST(a_deposit_that_comes_back_on_the_way_is_its_sponsors)
+{
+    const mr_value alice = account(f, "alice"), bob = account(f, "bob");
+    script s = script_new(), on = script_new();
+    STEP(&s, "gr_send_wgas", script_to(&s, &world.bob, 0), 0, 0, 500, 0, OUT);
+    STEP(&s, "gr_reply_deposit", OUT + 4, 5000, OUT + 64);
+    STEP(&on, "gr_send_wgas", script_to(&on, &world.carol, 0), 0, 0, 0, 0, OUT); /* no letter */
+    STEP(&on, "gr_reply_deposit", OUT + 4, 4000, OUT + 64);
+    (void)ledger_send(f, &world.a, &s, 20000);
+    const mr_transaction reply = {.kind = MR_TRANSACTION_REPLY,
+                                  .from = world.bob,
+                                  .to = fixture_message(f, 0).id,
+                                  .payload = script_span(&on),
+                                  .gas_limit = 3000};
+    fixture_run(f, &reply, 1);
+    fixture_accepted(f);
+    assert_ran(f, 0, &world.a, REPLY, OK, 8000, RUN);
+    assert_int_equal(fixture_u32(f, &world.a, OUT + 64), 0);
+    assert_value_equal(alice - account(f, "alice"), RUN + RENT);
+    assert_value_equal(bob - account(f, "bob"), RUN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +226,7 @@ int main(void)
         cmocka_unit_test(what_is_left_beyond_the_deposit_is_who_answered),
         cmocka_unit_test(a_claim_sends_the_deposit_with_its_answer),
         cmocka_unit_test(without_an_answer_to_come_the_deposit_is_refunded),
+        cmocka_unit_test(a_deposit_that_comes_back_on_the_way_is_its_sponsors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  * Goal: a view shows one committed block, whatever the engine does, until it is refreshed; nothing
  * tried out on it stays; an estimate is the least gas, proved by running the message with that and
  * with one less. Method: programs as text, over an engine in memory. */
-#include "tests/engine/fixture.h"
+#include "tests/engine/actor.h"
 
 /* Counts in memory; state tells the count; a payload of one byte n waits n blocks first. */
 static const char counter[] =
@@ -213,6 +213,87 @@ static void an_estimate_says_why_a_message_fails(void **unused)
     fixture_close(&f);
 }
 
+/* Each attempt makes the same program anew. */
+static void what_makes_programs_can_be_estimated(void **unused)
+{
+    (void)unused;
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id code = actor_upload(&f, ACTOR_ENTRIES);
+    const mr_id actor = fixture_create(&f, &code, (mr_span){0});
+    mr_engine *view = open_view(&f, MR_VIEW_ALONE);
+    script s = script_new();
+    STEP(&s, "gr_create_program", script_to(&s, &code, 0), 0, 0, 0, 0, 0, 0x1000);
+    STEP(&s, "gr_wait_for", 2);
+    const mr_transaction send = fixture_send_of(&f, &actor, script_span(&s));
+    const mr_estimate found = estimate(view, &f, &send);
+    assert_true(found.succeeds);
+    assert_int_equal(mr_engine_close(view, NULL), MR_OK);
+    fixture_close(&f);
+}
+
+/* Programs of attempts are gone with them, however many there are. */
+static void any_number_of_creations_can_be_estimated_on_one_view(void **unused)
+{
+    (void)unused;
+    enum { ESTIMATES = 1100 };
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id code = actor_upload(&f, ACTOR_ENTRIES);
+    mr_engine *view = open_view(&f, MR_VIEW_ALONE);
+    for (uint32_t i = 0; i < ESTIMATES; i++) {
+        const mr_transaction create = {
+            .kind = MR_TRANSACTION_CREATE,
+            .from = f.from,
+            .to = code,
+            .salt = mr_span_of(&i, sizeof i),
+            .gas_limit = f.gas,
+        };
+        const mr_block_params params = f.params;
+        mr_estimate out;
+        mr_error error = {0};
+        assert_int_equal(mr_view_estimate(view, &params, &create, PLENTY, 0, &out, &error), MR_OK);
+        assert_true(out.succeeds);
+    }
+    assert_int_equal(mr_engine_close(view, NULL), MR_OK);
+    fixture_close(&f);
+}
+
+/* An estimate runs what one message causes, not what falls due meanwhile: what has come to its end
+ * by then is found by nobody. */
+static void what_ends_before_an_estimate_does_is_not_in_its_way(void **unused)
+{
+    (void)unused;
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id actor = actor_new(&f), heir = mr_id_of_name("bob");
+    script waits = script_new();
+    STEP(&waits, "gr_reserve_gas", 1000000, 3, 0x1000);
+    STEP(&waits, "gr_wait_for", 3);
+    assert_int_equal(script_run(&f, &actor, &waits).outcome, MR_OUTCOME_WAITING);
+    const mr_id message = fixture_receipt(&f, 0).message;
+    const mr_id reserved = fixture_id(&f, &actor, 0x1004);
+    for (unsigned what = 0; what < 3; what++) {
+        script s = script_new();
+        STEP(&s, "count", 0x2000);
+        STEP(&s, "unless", 0x2000, 1, 1);
+        STEP(&s, "gr_wait_for", 10);
+        if (what == 0)
+            STEP(&s, "gr_wake", script_data(&s, &message, 32), 0, 0x1100);
+        else if (what == 1)
+            STEP(&s, "gr_unreserve_gas", script_data(&s, &reserved, 32), 0x1100);
+        else
+            STEP(&s, "gr_exit", script_data(&s, &heir, 32));
+        mr_engine *view = open_view(&f, MR_VIEW_ALONE);
+        const mr_transaction send = fixture_send_of(&f, &actor, script_span(&s));
+        const mr_estimate found = estimate(view, &f, &send);
+        assert_true(found.succeeds);
+        assert_int_equal(found.blocks, 11);
+        assert_int_equal(mr_engine_close(view, NULL), MR_OK);
+    }
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +302,9 @@ int main(void)
         cmocka_unit_test(a_block_on_a_whole_view_has_the_root_it_would_have),
         cmocka_unit_test(an_estimate_is_the_least_gas_that_does),
         cmocka_unit_test(an_estimate_says_why_a_message_fails),
+        cmocka_unit_test(what_makes_programs_can_be_estimated),
+        cmocka_unit_test(any_number_of_creations_can_be_estimated_on_one_view),
+        cmocka_unit_test(what_ends_before_an_estimate_does_is_not_in_its_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

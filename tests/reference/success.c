@@ -93,7 +93,8 @@ static mr_reference_message refusal(const mr_reference_step *s, const mr_referen
     mr_reference_message reply = *init;
     reply.message.id = mr_reference_id_of_reply(&init->message.id);
     reply.message.source = mr_reference_keep_id(s->r, &init->destination);
-    reply.message.gas_limit += init->deposit;
+    reply.message.gas_limit =
+        mr_reference_most(s->r, &init->payer, init->message.gas_limit + init->deposit);
     reply.message.payload = (mr_span){0};
     reply.message.reply_to = mr_reference_keep_id(s->r, &init->message.id);
     memcpy(reply.message.code, (uint8_t[]){1, 2, 3, 0}, 4);
@@ -314,7 +315,8 @@ void mr_reference_succeed(mr_reference_step *s, const mr_execution *e)
     const division d = divide(s, e);
     for (uint32_t i = 0; i < e->committed_count; i++) {
         const mr_draft *draft = committed(e, i);
-        send(s, e, draft, shares(s, draft) ? d.share : draft->gas);
+        send(s, e, draft,
+             shares(s, draft) ? mr_reference_most(s->r, &s->m.payer, d.share) : draft->gas);
     }
     if (!waits(e))
         answer(s, e, &d);
