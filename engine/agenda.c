@@ -27,14 +27,7 @@ static mr_status encode(const mr_task *task, mr_buffer *out)
     return writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
-/* A task as it is read; pointers lead into the record. */
-typedef struct due_task {
-    mr_task_kind kind;
-    mr_id owner, subject;
-    mr_dispatch_record message; /* SEND */
-} due_task;
-
-static bool decode(mr_span record, due_task *out)
+bool mr_task_read(mr_span record, mr_task_record *out)
 {
     mr_reader reader = mr_reader_of(record);
     if (mr_read_u8(&reader) != RECORD_VERSION)
@@ -84,7 +77,7 @@ static mr_status need_program(const context *at, const mr_id *id, mr_program **o
     return status == MR_NOT_FOUND ? MR_CORRUPT : status;
 }
 
-static mr_status end_wait(const context *at, const due_task *task, bool *carried_out)
+static mr_status end_wait(const context *at, const mr_task_record *task, bool *carried_out)
 {
     const mr_wait_source from = mr_wait_source_of(at->block, at->stream);
     mr_program *program;
@@ -210,6 +203,7 @@ static mr_status send_to_user(const context *at, const mr_dispatch *dispatch, co
         .from = *message->source,
         .to = *user,
         .value = message->value,
+        .receipt = MR_RECEIPT_NONE,
         .payload = message->payload,
     };
     if (message->gas_limit > 0 && message->gas_limit >= at->engine->schedule.rent) {
@@ -223,7 +217,7 @@ static mr_status send_to_user(const context *at, const mr_dispatch *dispatch, co
     return at->stream->failure;
 }
 
-static mr_status send(const context *at, const due_task *task)
+static mr_status send(const context *at, const mr_task_record *task)
 {
     mr_dispatch *dispatch;
     MR_TRY(keep_dispatch(at, &task->message, &dispatch));
@@ -278,7 +272,7 @@ mr_status mr_agenda_answer(mr_block *block, mr_letter *letter)
     return append(&at, reply);
 }
 
-static mr_status end_letter(const context *at, const due_task *task)
+static mr_status end_letter(const context *at, const mr_task_record *task)
 {
     mr_letter *letter;
     mr_status status = mr_mailbox_find(at->block, &task->owner, &task->subject, &letter);
@@ -289,7 +283,7 @@ static mr_status end_letter(const context *at, const due_task *task)
     return mr_agenda_answer(at->block, letter);
 }
 
-static mr_status end_reservation(const context *at, const due_task *task)
+static mr_status end_reservation(const context *at, const mr_task_record *task)
 {
     mr_program *program;
     MR_TRY(need_program(at, &task->owner, &program));
@@ -317,7 +311,7 @@ static mr_status end_reservation(const context *at, const due_task *task)
 }
 
 /* *carried_out is made false when one before it in this agenda has taken the task away. */
-static mr_status carry_out(const context *at, const due_task *task, bool *carried_out)
+static mr_status carry_out(const context *at, const mr_task_record *task, bool *carried_out)
 {
     switch (task->kind) {
     case MR_TASK_END_WAIT:
@@ -329,8 +323,6 @@ static mr_status carry_out(const context *at, const due_task *task, bool *carrie
         return end_letter(at, task);
     case MR_TASK_RESERVATION:
         return end_reservation(at, task);
-    case MR_TASK_KINDS:
-        break;
     }
     return MR_CORRUPT;
 }
@@ -367,9 +359,9 @@ static mr_status run_due(const context *at)
         status = mr_cursor_next(cursor, &key, &value);
         if (status != MR_OK)
             break;
-        due_task task;
+        mr_task_record task;
         bool carried_out = true;
-        if (key.size != MR_TASK_KEY_BYTES || !decode(value, &task))
+        if (key.size != MR_TASK_KEY_BYTES || !mr_task_read(value, &task))
             status = MR_CORRUPT;
         if (status == MR_OK)
             status = carry_out(at, &task, &carried_out);

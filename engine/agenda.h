@@ -12,14 +12,9 @@
 struct mr_letter;
 struct mr_stream;
 
-typedef enum mr_task_kind {
-    MR_TASK_END_WAIT,    /* owner: program; subject: message */
-    MR_TASK_WAKE,        /* likewise */
-    MR_TASK_SEND,        /* the message */
-    MR_TASK_LETTER,      /* owner: user; subject: message */
-    MR_TASK_RESERVATION, /* owner: program; subject: reservation */
-    MR_TASK_KINDS
-} mr_task_kind;
+#define MR_TASK_ONE(name, text) +1
+enum { MR_TASK_KINDS = MR_TASK_MAP(MR_TASK_ONE) };
+#undef MR_TASK_ONE
 
 /* A task made by the block; in its memory. */
 typedef struct mr_task {
@@ -31,6 +26,16 @@ typedef struct mr_task {
     uint8_t kind;
     bool cancelled;
 } mr_task;
+
+/* A task as it is read from its record; pointers lead into that. */
+typedef struct mr_task_record {
+    mr_task_kind kind;
+    mr_id owner, subject;       /* not of SEND */
+    mr_dispatch_record message; /* SEND */
+} mr_task_record;
+
+/* mr_task_read reads a record. False when it makes no sense. */
+bool mr_task_read(mr_span record, mr_task_record *out);
 
 /* mr_agenda_run carries out the tasks that are due. What they send is appended to block->pending.
  * Errors: MR_IO; MR_CORRUPT; MR_NO_MEMORY. */

@@ -453,8 +453,7 @@ void mr_block_info_get(const mr_block *block, mr_block_info *out)
     *out = block->info;
 }
 
-/* The round that holds receipt `i`. */
-static const mr_dispatch *find_receipt(const mr_block *block, uint64_t i)
+const mr_dispatch *mr_block_dispatch(const mr_block *block, uint64_t i)
 {
     if (i >= block->info.receipts_count)
         return NULL;
@@ -471,7 +470,7 @@ static const mr_dispatch *find_receipt(const mr_block *block, uint64_t i)
 
 bool mr_block_receipt(const mr_block *block, uint64_t i, mr_receipt *out)
 {
-    const mr_dispatch *dispatch = find_receipt(block, i);
+    const mr_dispatch *dispatch = mr_block_dispatch(block, i);
     if (dispatch == NULL)
         return false;
     *out = (mr_receipt){
@@ -483,6 +482,7 @@ bool mr_block_receipt(const mr_block *block, uint64_t i, mr_receipt *out)
         .gas_limit = dispatch->gas_limit,
         .gas_burned = dispatch->gas_burned,
         .sent = dispatch->sent,
+        .value = mr_dispatch_value(dispatch),
         .parent = dispatch->parent != NULL ? dispatch->parent->message.id : (mr_id){0},
         .text = dispatch->notes != NULL ? dispatch->notes->text : (mr_span){0},
     };

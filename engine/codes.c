@@ -133,6 +133,22 @@ mr_status mr_codes_find(mr_codes *codes, const mr_id *id, mr_module **out)
     return status;
 }
 
+bool mr_codes_id(mr_codes *codes, const mr_code *code, mr_id *out)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&codes->mutex);
+    for (size_t i = 0; i < BUCKETS && !found; i++) {
+        const mr_module *module = codes->buckets[i];
+        while (module != NULL && module->code != code)
+            module = module->next;
+        found = module != NULL;
+        if (found)
+            *out = module->id;
+    }
+    (void)pthread_mutex_unlock(&codes->mutex);
+    return found;
+}
+
 mr_status mr_codes_add(mr_codes *codes, mr_span bytes, mr_module **out, mr_error *error)
 {
     const mr_id id = mr_id_of_code(bytes);

@@ -31,6 +31,9 @@ void mr_codes_follow(mr_codes *codes, mr_codes *first);
  * stored module no longer passes; MR_NO_MEMORY. Threads: any. */
 mr_status mr_codes_find(mr_codes *codes, const mr_id *id, mr_module **out);
 
+/* mr_codes_id yields the id of a code. False when it is none of these any more. Threads: any. */
+bool mr_codes_id(mr_codes *codes, const mr_code *code, mr_id *out);
+
 /* mr_codes_add checks and rewrites `module` and keeps it under its id. Errors: MR_EXISTS; MR_MODULE
  * with a sentence; MR_NO_MEMORY; those of mr_codes_find. */
 mr_status mr_codes_add(mr_codes *codes, mr_span module, mr_module **out, mr_error *error);

@@ -25,10 +25,12 @@ typedef struct mr_user_entry {
     bool is_reply;
 } mr_user_entry;
 
-/* What few dispatches have: those with messages, printed lines or texts to show. */
+/* What few dispatches have, those with texts to show or printed lines; or all, when traces are
+ * kept. */
 typedef struct mr_notes {
     mr_span text; /* of the receipt */
     mr_debug_text *debug;
+    const mr_trace *trace; /* when traces are kept; or NULL */
 } mr_notes;
 
 /* What few messages have. docs/SEMANTICS.md has what each means. */

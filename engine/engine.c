@@ -58,6 +58,7 @@ static mr_status start_stream(mr_engine *engine, uint32_t s, mr_error *error)
     stream->number = s;
     stream->execution.arena = &stream->scratch_arena;
     MR_TRY(mr_vm_worker_new(engine->vm, &stream->vm, error));
+    mr_vm_worker_set_backtrace(stream->vm, engine->keep_traces);
     stream->pool = mr_vm_worker_pool(stream->vm);
     stream->batch = mr_batch_new(engine->store);
     stream->dictionary = malloc(sizeof *stream->dictionary);
@@ -150,6 +151,7 @@ static mr_status open_all(mr_engine *engine, const mr_engine_options *options, m
     engine->accounts_on = options->accounts;
     engine->read_only = options->read_only;
     engine->keep_debug = options->keep_debug;
+    engine->keep_traces = options->keep_traces;
     engine->check = options->check;
     engine->loaded_bytes_max =
         options->loaded_bytes_max != 0 ? options->loaded_bytes_max : default_budget();
@@ -214,6 +216,7 @@ static void free_stream(mr_stream *stream)
     free(stream->dictionary);
     mr_batch_free(stream->batch);
     mr_vm_worker_free(stream->vm);
+    mr_profile_free(stream->profile);
 }
 
 mr_status mr_engine_close(mr_engine *engine, mr_error *error)

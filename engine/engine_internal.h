@@ -106,6 +106,7 @@ typedef struct mr_stream {
     mr_buffer scratch;         /* records being encoded */
     mr_dictionary *dictionary; /* of the chunk being encoded */
     mr_status failure;         /* of the machine: the block cannot go on */
+    mr_profile *profile;       /* of gas; or NULL */
     struct mr_engine *engine;
     uint32_t number;
 } mr_stream;
@@ -129,7 +130,7 @@ struct mr_engine {
     mr_schedule schedule;
     mr_module_rules rules;
     mr_code_prices prices;
-    bool accounts_on, read_only, keep_debug, check;
+    bool accounts_on, read_only, keep_debug, keep_traces, check;
     mr_status broken; /* why a block did not become durable: no more blocks then */
     mr_store *store;
     mr_tree *tree;
@@ -180,6 +181,7 @@ typedef struct mr_round_receipts {
 typedef struct mr_user_place {
     const mr_dispatch *dispatch; /* that sent it */
     const mr_user_entry *entry;  /* NULL: its automatic reply */
+    uint64_t receipt;            /* number of the dispatch's */
 } mr_user_place;
 
 /* A line that a program printed. */
@@ -382,6 +384,9 @@ mr_status mr_state_load(mr_engine *engine, const mr_engine_options *options, mr_
 mr_status mr_state_create(mr_engine *engine, const mr_engine_options *options, mr_error *error);
 mr_status mr_state_write_head(mr_batch *batch, uint64_t height, const mr_hash *root,
                               const mr_counters *counters);
+
+/* block.c: the dispatch of receipt `i`, or NULL. */
+const mr_dispatch *mr_block_dispatch(const mr_block *block, uint64_t i);
 
 /* block.c: frees a handle and its memory for good. Accepts NULL. */
 void mr_block_destroy(mr_block *block, uint32_t streams_count);

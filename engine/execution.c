@@ -38,6 +38,7 @@ static void reset(mr_execution *execution)
     execution->text = (mr_span){0};
     execution->heap_changed = false;
     execution->debug_first = execution->debug_last = NULL;
+    execution->has_backtrace = false;
     execution->outgoing_bytes = 0;
     execution->spent = 0;
     execution->ending = MR_ENDING_NONE;
@@ -129,6 +130,15 @@ static void settle_heap(const mr_execution *execution, mr_run *run)
     mr_run_trim(run, end);
 }
 
+static void keep_backtrace(mr_execution *execution, const mr_run *run)
+{
+    const mr_backtrace *backtrace = mr_run_backtrace(run);
+    if (backtrace == NULL)
+        return;
+    execution->has_backtrace = true;
+    execution->backtrace = *backtrace;
+}
+
 /* A failure gives back all gas that was given away, but for the signal that it may lead to. */
 static void undo(mr_execution *execution)
 {
@@ -160,6 +170,8 @@ mr_status mr_execution_run(mr_execution *execution, mr_vm_worker *worker, mr_mem
         settle_heap(execution, run);
         MR_TRY(mr_run_commit(run));
     } else {
+        if (!mr_execution_succeeded(execution))
+            keep_backtrace(execution, run);
         mr_run_rollback(run);
         undo(execution);
     }

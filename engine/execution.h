@@ -158,6 +158,8 @@ typedef struct mr_execution {
     bool heap_changed;     /* then `heap_new` replaces the heap */
     mr_pages heap_new;
     mr_debug_text *debug_first, *debug_last;
+    bool has_backtrace; /* of a failure, when the worker keeps them */
+    mr_backtrace backtrace;
 
     /* While running. */
     uint32_t drafts_capacity, committed_capacity, wakings_capacity, reservations_capacity;

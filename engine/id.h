@@ -20,8 +20,6 @@ void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_
                             uint64_t first_nonce, mr_id *const out[MR_IDS_AT_ONCE]);
 
 mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce);
-mr_id mr_id_of_reply(const mr_id *origin);
-mr_id mr_id_of_signal(const mr_id *origin);
 mr_id mr_id_of_reservation(const mr_id *origin, uint64_t nonce);
 
 /* mr_id_of_child returns the id of the program of `code` that the message `origin` creates. */

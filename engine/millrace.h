@@ -97,6 +97,7 @@ typedef struct mr_engine_options {
     bool no_pin;      /* leave the workers where the system puts them */
     mr_engine_tier tier;
     bool keep_debug;         /* keep what programs print with gr_debug, see mr_block_debug */
+    bool keep_traces;        /* keep what happened in every dispatch, see mr_block_trace */
     bool check;              /* after every block, check conservation of gas and value and that
                               * the root equals that of the state rebuilt from nothing: slow, for tests */
     uint64_t live_bytes_max; /* memory that warm programs run on; 0 is a quarter of the machine's */
@@ -232,6 +233,7 @@ typedef struct mr_receipt {
     uint64_t gas_limit;  /* what it could burn: for a reply, also what it might draw */
     uint64_t gas_burned; /* 0 .. gas_limit */
     uint32_t sent;       /* messages it sent, replies and signals included */
+    mr_value value;      /* that the message brought: 0 when it has waited, and brought it before */
     mr_id parent;        /* the message whose dispatch in this block sent or woke it; zero: none
                           * did, or the receipt was read back from the store */
     mr_span text;        /* panic payload, or a sentence about the trap; may be empty */
@@ -247,8 +249,11 @@ typedef struct mr_user_message {
     uint8_t code[4]; /* reply code, when a reply */
     mr_value value;  /* already credited, but for a letter */
     uint32_t until;  /* a letter: in the mailbox until the block of this height. Else 0 */
+    uint64_t receipt; /* number of that of the dispatch that sent it; MR_RECEIPT_NONE: the agenda */
     mr_span payload;
 } mr_user_message;
+
+#define MR_RECEIPT_NONE UINT64_MAX
 
 /* mr_block_execute runs the block after the engine's last committed one as a candidate. The engine
  * holds at most one candidate.
@@ -292,6 +297,37 @@ typedef struct mr_debug_line {
     mr_span text; /* UTF-8 */
 } mr_debug_line;
 MR_API bool mr_block_debug(const mr_block *block, uint64_t i, mr_debug_line *out);
+
+enum { MR_TRACE_PAYLOAD_BYTES_MAX = 256 };
+
+/* What happened in a dispatch beside its receipt, kept when options.keep_traces is set: no part of
+ * any result. Its gas is accounted for to the last:
+ *
+ *     gas_in + gas_drawn = burned + gas_sent + gas_home + gas_refunded + gas_rent + gas_held */
+typedef struct mr_trace {
+    mr_span payload;        /* of the message, its first MR_TRACE_PAYLOAD_BYTES_MAX bytes */
+    uint64_t payload_bytes; /* all of them */
+    mr_value value;
+    mr_id reply_to;         /* REPLY: the message it answers; SIGNAL: the message that failed */
+    uint8_t code[4];        /* REPLY: its code */
+    uint32_t signal;        /* SIGNAL: its code */
+    bool waited;            /* it goes on after having waited: this is not its first dispatch */
+    uint32_t until;         /* it waits: until the block of this height at the latest; else 0 */
+    uint64_t gas_in;        /* the message's own, with its deposit and system reservation */
+    uint64_t gas_drawn;     /* taken from the message that a reply belongs to */
+    uint64_t gas_sent;      /* of messages, replies and signals to programs that left at once */
+    uint64_t gas_home;      /* given to the message that a reply belongs to */
+    uint64_t gas_refunded;  /* to who paid */
+    uint64_t gas_rent;      /* burned as rent */
+    int64_t gas_held;       /* kept for its waiting, for letters, delayed messages and reservations,
+                             * less what it took out of reservations */
+    mr_span backtrace;      /* of one that failed while it ran: a line that says why, then one for
+                             * each function, innermost first. Else empty */
+} mr_trace;
+
+/* mr_block_trace yields that of the i-th receipt. False when there is none. Spans live as long as
+ * the block. Threads: any, until the block is ended. */
+MR_API bool mr_block_trace(const mr_block *block, uint64_t i, mr_trace *out);
 
 /* mr_block_commit makes the candidate the engine's last block. With wait it returns when the block
  * is durable; without, the disk works while the next block runs, and mr_engine_sync confirms.
@@ -522,15 +558,100 @@ typedef struct mr_queued_message {
     mr_span payload;
 } mr_queued_message;
 
+/* A message that waits in a program. */
+typedef struct mr_waiting_message {
+    mr_id program;
+    mr_id id;
+    mr_id source;
+    mr_id payer;
+    mr_kind kind;
+    uint32_t since;      /* heights: at which it began to wait, */
+    uint32_t wish;       /* at which it wants to be woken, MR_HEIGHT_NEVER: it named none, */
+    uint32_t until;      /* and at which it is woken, or removed when that is before its wish */
+    uint64_t gas;        /* rent for the blocks since then included */
+    uint64_t system_gas; /* of its system reservation */
+    mr_value value;
+    mr_span payload;
+} mr_waiting_message;
+
+#define MR_HEIGHT_NEVER UINT32_MAX
+
+/* A letter: a message in a user's mailbox. */
+typedef struct mr_letter_info {
+    mr_id user;
+    mr_id id;
+    mr_id from; /* program */
+    mr_id payer;
+    mr_value value;      /* goes to the user when the letter is answered, claimed or expires */
+    uint64_t gas;        /* rent for the blocks since then included */
+    uint64_t deposit;    /* gas for the reply to it */
+    uint32_t since;      /* heights: at which it was made, */
+    uint32_t until;      /* and at which it expires */
+    mr_span payload;
+} mr_letter_info;
+
+/* What the agenda does at a height. X(code, name in JSON) */
+#define MR_TASK_MAP(X)                                                                             \
+    X(END_WAIT, "end_wait")       /* subject: a message that waits in the program `owner` */       \
+    X(WAKE, "wake")               /* likewise, if it still waits then */                           \
+    X(SEND, "send")               /* subject: a message to `owner` */                              \
+    X(LETTER, "letter")           /* subject: a letter of the user `owner`, which expires */       \
+    X(RESERVATION, "reservation") /* subject: one of the program `owner`, which ends */
+
+typedef enum mr_task_kind {
+#define MR_TASK_ENUM(name, text) MR_TASK_##name,
+    MR_TASK_MAP(MR_TASK_ENUM)
+#undef MR_TASK_ENUM
+} mr_task_kind;
+
+MR_API const char *mr_task_kind_name(mr_task_kind kind);
+
+typedef struct mr_task_info {
+    uint32_t height; /* MR_HEIGHT_NEVER: never */
+    uint64_t sequence;
+    mr_task_kind task;
+    mr_id owner;
+    mr_id subject;
+    /* Of SEND, the message. */
+    mr_id source;
+    mr_kind kind;
+    uint64_t gas_limit;
+    mr_value value;
+    mr_span payload;
+} mr_task_info;
+
+/* Gas that a program has reserved. */
+typedef struct mr_reservation_info {
+    mr_id program;
+    mr_id id;
+    mr_id payer;
+    uint64_t amount;
+    uint32_t start;  /* heights: at which it was made, */
+    uint32_t finish; /* and at which it ends */
+} mr_reservation_info;
+
 /* Walks call `visit` in key order (queue: in queue order) until it returns false. */
 typedef bool mr_visit_program(void *arg, const mr_program_info *program);
 typedef bool mr_visit_account(void *arg, const mr_id *account, mr_value balance);
 typedef bool mr_visit_message(void *arg, const mr_queued_message *message);
 typedef bool mr_visit_code(void *arg, const mr_id *code, mr_span module);
+typedef bool mr_visit_waiting(void *arg, const mr_waiting_message *message);
+typedef bool mr_visit_letter(void *arg, const mr_letter_info *letter);
+typedef bool mr_visit_task(void *arg, const mr_task_info *task);
+typedef bool mr_visit_reservation(void *arg, const mr_reservation_info *reservation);
 MR_API mr_status mr_engine_programs(mr_engine *engine, mr_visit_program *visit, void *arg);
 MR_API mr_status mr_engine_accounts(mr_engine *engine, mr_visit_account *visit, void *arg);
 MR_API mr_status mr_engine_queue(mr_engine *engine, mr_visit_message *visit, void *arg);
 MR_API mr_status mr_engine_codes(mr_engine *engine, mr_visit_code *visit, void *arg);
+/* Of one program or user, or with NULL of all. */
+MR_API mr_status mr_engine_waiting(mr_engine *engine, const mr_id *program, mr_visit_waiting *visit,
+                                   void *arg);
+MR_API mr_status mr_engine_letters(mr_engine *engine, const mr_id *user, mr_visit_letter *visit,
+                                   void *arg);
+MR_API mr_status mr_engine_reservations(mr_engine *engine, const mr_id *program,
+                                        mr_visit_reservation *visit, void *arg);
+/* The tasks due at the height `from` and later, as they will be carried out. */
+MR_API mr_status mr_engine_tasks(mr_engine *engine, uint32_t from, mr_visit_task *visit, void *arg);
 
 /* A committed block as stored: what it ran on, enough to run it again. */
 typedef struct mr_stored_block mr_stored_block;
@@ -623,6 +744,8 @@ MR_API mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params
 /* ---- Identifiers. Source: Gear's protocol; BLAKE2b-256. Threads: any. ---- */
 MR_API mr_id mr_id_of_code(mr_span module);
 MR_API mr_id mr_id_of_program(const mr_id *code, mr_span salt);
+MR_API mr_id mr_id_of_reply(const mr_id *message);  /* to a message */
+MR_API mr_id mr_id_of_signal(const mr_id *message); /* that it failed */
 /* The id under which a name stands in scenarios: BLAKE2b-256("millrace account" name). */
 MR_API mr_id mr_id_of_name(const char *name);
 
@@ -656,6 +779,44 @@ typedef struct mr_statistics {
 MR_API void mr_engine_statistics(const mr_engine *engine, mr_statistics *out);
 /* mr_engine_set_timing switches the clock around every call on; it costs about 20 ns a message. */
 MR_API void mr_engine_set_timing(mr_engine *engine, bool on);
+
+/* ---- Gas by function, for authors of programs: exact, whatever the number of streams. Programs
+ * run several times slower meanwhile, with the same results ---- */
+
+typedef struct mr_gas_row {
+    const char *function;
+    bool is_host;       /* a function of the engine */
+    uint64_t calls;
+    uint64_t self_gas;  /* by its own instructions; of a function of the engine, what it charged */
+    uint64_t host_gas;  /* charged by functions of the engine that it called itself */
+    uint64_t total_gas; /* self_gas and that of all it called, a recursion counted once */
+} mr_gas_row;
+
+/* One code, all programs of it together. Gas of a dispatch's beginning is not of a function, nor
+ * what a dispatch gives away. gas = sum of self_gas. */
+typedef struct mr_gas_profile {
+    mr_id code;
+    uint64_t calls; /* of entries */
+    uint64_t gas;
+    const mr_gas_row *rows; /* most self_gas first */
+    size_t rows_count;
+} mr_gas_profile;
+
+/* mr_engine_set_gas_profile begins a new profile, or ends it; what was counted can still be read.
+ * Not while a block is executed. Errors: MR_NO_MEMORY; it is off then. */
+MR_API mr_status mr_engine_set_gas_profile(mr_engine *engine, bool on);
+
+/* mr_engine_gas_profiles calls `visit` for each code that ran, most gas first, until it returns
+ * false. Errors: MR_NO_MEMORY, also when memory did not suffice to watch every call. */
+typedef bool mr_visit_gas_profile(void *arg, const mr_gas_profile *profile);
+MR_API mr_status mr_engine_gas_profiles(mr_engine *engine, mr_visit_gas_profile *visit, void *arg);
+
+/* mr_engine_gas_stacks calls `visit` for each path of calls in `code` that burned gas, with a line
+ * as tools for flame graphs read it, `root` first: "root;handle;app::transfer;gr_send 12000".
+ * Errors: MR_NOT_FOUND it did not run; as mr_engine_gas_profiles. */
+typedef bool mr_visit_line(void *arg, mr_span line);
+MR_API mr_status mr_engine_gas_stacks(mr_engine *engine, const mr_id *code, const char *root,
+                                      mr_visit_line *visit, void *arg);
 
 #ifdef __cplusplus
 }

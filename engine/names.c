@@ -35,6 +35,16 @@ const char *mr_kind_name(mr_kind kind)
     return NAME_AT(names, kind);
 }
 
+const char *mr_task_kind_name(mr_task_kind kind)
+{
+    static const char *const names[] = {
+#define NAME(name, text) text,
+        MR_TASK_MAP(NAME)
+#undef NAME
+    };
+    return NAME_AT(names, kind);
+}
+
 const char *mr_program_status_name(mr_program_status status)
 {
     static const char *const names[] = {"uninitialized", "active", "exited", "terminated"};

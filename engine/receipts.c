@@ -12,7 +12,7 @@
 #include "engine/id.h"
 
 enum {
-    FORMAT_VERSION = 2,
+    FORMAT_VERSION = 3,
     CHUNK_RECEIPTS = 4096,
     CHUNK_KEY_BYTES = 12,
 
@@ -22,6 +22,11 @@ enum {
     OUTCOME_MASK = 15,
     FROM_TRANSACTION = 0x40, /* the message's id follows from the transaction's number */
     HAS_MORE = 0x80,         /* a text or messages to users follow */
+
+    /* Bits below the number of messages sent. */
+    SENT_AUTOMATIC = 1, /* the last was an automatic reply to a user */
+    SENT_VALUE = 2,     /* the message brought value, which follows */
+    SENT_SHIFT = 2,
 
     /* Flags of a message to a user. */
     USER_REPLY = 1,
@@ -99,11 +104,12 @@ static bool is_from_transaction(const mr_dispatch *dispatch)
 
 static void write_receipt(writing *to, const mr_dispatch *dispatch)
 {
-    enum { BYTES_MAX = 1 + 3 * MR_DICTIONARY_ID_BYTES_MAX + 3 * MR_LEB_BYTES_MAX };
+    enum { BYTES_MAX = 1 + 3 * MR_DICTIONARY_ID_BYTES_MAX + 5 * MR_LEB_BYTES_MAX };
     const mr_message *message = &dispatch->message;
     const bool more =
         dispatch->users != NULL || (dispatch->notes != NULL && dispatch->notes->text.size > 0);
     const bool from_transaction = is_from_transaction(dispatch);
+    const mr_value value = mr_dispatch_value(dispatch);
     uint8_t *at = mr_writer_room(&to->writer, BYTES_MAX);
     if (at == NULL)
         return;
@@ -120,7 +126,12 @@ static void write_receipt(writing *to, const mr_dispatch *dispatch)
     at = mr_dictionary_put(to->known, at, dispatch->program_id);
     at = mr_put_leb(at, dispatch->gas_limit);
     at = mr_put_leb(at, dispatch->gas_burned);
-    at = mr_put_leb(at, (uint64_t)dispatch->sent << 1 | dispatch->automatic);
+    at = mr_put_leb(at, (uint64_t)dispatch->sent << SENT_SHIFT | (value != 0 ? SENT_VALUE : 0) |
+                            (dispatch->automatic ? SENT_AUTOMATIC : 0));
+    if (value != 0) {
+        at = mr_put_leb(at, (uint64_t)value);
+        at = mr_put_leb(at, (uint64_t)(value >> 64));
+    }
     mr_writer_fill(&to->writer, at);
     if (more)
         write_more(to, dispatch);
@@ -262,11 +273,14 @@ static mr_user_message automatic_reply(const mr_receipt *receipt)
     };
 }
 
+/* Takes one that was sent by the last receipt read, or by the agenda when there is none. */
 static mr_status take_user_message(mr_stored_receipts *to, const mr_user_message *message)
 {
     if (to->user_messages_read == to->user_messages_count)
         return MR_CORRUPT;
-    to->user_messages[to->user_messages_read++] = *message;
+    mr_user_message *kept = &to->user_messages[to->user_messages_read++];
+    *kept = *message;
+    kept->receipt = to->receipts_read > 0 ? to->receipts_read - 1 : MR_RECEIPT_NONE;
     return MR_OK;
 }
 
@@ -302,13 +316,17 @@ static mr_status read_receipt(reading *from, mr_stored_receipts *to)
     receipt->gas_limit = mr_read_leb(&from->reader);
     receipt->gas_burned = mr_read_leb(&from->reader);
     const uint64_t sent = mr_read_leb(&from->reader);
-    receipt->sent = (uint32_t)(sent >> 1);
+    receipt->sent = (uint32_t)(sent >> SENT_SHIFT);
+    if ((sent & SENT_VALUE) != 0) {
+        receipt->value = mr_read_leb(&from->reader);
+        receipt->value |= (mr_value)mr_read_leb(&from->reader) << 64;
+    }
     if (from_transaction)
         receipt->message =
             mr_id_of_user_message((uint32_t)from->height, &receipt->source, from->transaction++);
     if ((head & HAS_MORE) != 0)
         MR_TRY(read_more(from, receipt, to));
-    if ((sent & 1) != 0) {
+    if ((sent & SENT_AUTOMATIC) != 0) {
         const mr_user_message reply = automatic_reply(receipt);
         MR_TRY(take_user_message(to, &reply));
     }

@@ -334,6 +334,7 @@ static void send_not_created(mr_settling *at, const mr_draft *draft, uint64_t ga
         reply->extra = extra;
     }
     at->dispatch->sent++;
+    at->gas_sent += reply->message.gas_limit;
     mr_settle_emit(at, reply);
 }
 
@@ -740,7 +741,13 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
         .position = position,
     };
     stream->dispatches++;
+    mr_trace_start start;
+    const bool traced = stream->engine->keep_traces;
+    if (traced)
+        mr_trace_begin(&at, &start);
     handle(&at);
+    if (traced)
+        mr_trace_end(&at, &start);
     stream->tally.gas_burned += dispatch->gas_burned;
     stream->tally.replies += dispatch->message.kind == MR_KIND_REPLY;
     stream->tally.failures += dispatch->outcome != MR_OUTCOME_OK &&

@@ -19,6 +19,9 @@ typedef struct mr_settling {
     uint64_t drawn;            /* gas it took from that message */
     uint64_t home;             /* gas it gives to that message */
     uint64_t sponsored;        /* of what is refunded, the first of it goes to the sponsor */
+    uint64_t gas_sent;         /* that went on with messages to programs */
+    uint64_t rent_of_woken;    /* of the rent, what is of messages it woke */
+    uint32_t until;            /* when it waits: at most to this height */
     uint32_t position;
 } mr_settling;
 
@@ -70,6 +73,18 @@ mr_task *mr_settle_task(mr_settling *at, mr_task_kind kind, uint32_t due, const 
 
 /* mr_settle_send sends a message: to a program, to a user, or later. */
 void mr_settle_send(mr_settling *at, const mr_outgoing *out);
+
+/* ---- trace.c ---- */
+
+/* What the numbers were before a dispatch. */
+typedef struct mr_trace_start {
+    uint64_t gas, refunded, rent;
+} mr_trace_start;
+
+/* mr_trace_begin and mr_trace_end stand around a dispatch when traces are kept, and hang what
+ * happened in it up in its notes. */
+void mr_trace_begin(const mr_settling *at, mr_trace_start *out);
+void mr_trace_end(mr_settling *at, const mr_trace_start *start);
 
 /* ---- settle_wait.c ---- */
 

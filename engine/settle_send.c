@@ -265,6 +265,7 @@ void mr_settle_send(mr_settling *at, const mr_outgoing *out)
         send_to_user(at, out);
     } else {
         mr_dispatch *dispatch = make_dispatch(at, out, at->stream->payloads);
+        at->gas_sent += out->gas + out->deposit;
         if (dispatch != NULL)
             mr_settle_emit(at, dispatch);
     }

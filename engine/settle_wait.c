@@ -79,7 +79,9 @@ static void wake(mr_settling *at, mr_dispatch *waiting)
     if (!edit(at, &waiting))
         return;
     stream->tally.gas_held -= mr_dispatch_gas(waiting);
-    stream->tally.gas_rent += mr_waiting_leave(waiting, height_of(at), rent_of(at));
+    const uint64_t rent = mr_waiting_leave(waiting, height_of(at), rent_of(at));
+    stream->tally.gas_rent += rent;
+    at->rent_of_woken += rent;
     stream->tally.waiting--;
     at->program->waiting--;
     waiting->parent = at->dispatch;
@@ -170,7 +172,7 @@ void mr_settle_wait(mr_settling *at, const mr_execution *execution, uint64_t gas
     if (ran->extra == NULL || !ran->extra->waited) /* it may be in memory of the round */
         waiting->message.payload =
             mr_settle_keep(stream, stream->block_arena, ran->message.payload);
-    extra->until = mr_waiting_until(waiting, rent_of(at));
+    extra->until = at->until = mr_waiting_until(waiting, rent_of(at));
     extra->task = mr_settle_task(at, MR_TASK_END_WAIT, extra->until, ran->program_id,
                                  &ran->message.id);
     const mr_wait_source from = mr_wait_source_of(at->block, stream);

@@ -18,7 +18,7 @@ mr_user_message mr_user_message_of(const mr_user_place *place)
     const mr_dispatch *dispatch = place->dispatch;
     const mr_user_entry *entry = place->entry;
     const mr_id *answered = &dispatch->message.id;
-    mr_user_message message = {.from = *dispatch->program_id};
+    mr_user_message message = {.from = *dispatch->program_id, .receipt = place->receipt};
     if (entry == NULL) {
         message.to = *dispatch->message.source;
         message.is_reply = true;
@@ -47,7 +47,7 @@ static void fill_places(mr_block *block)
     for (size_t r = 0; r < block->rounds_count; r++) {
         for (size_t i = 0; i < block->rounds[r].count; i++) {
             const mr_dispatch *dispatch = block->rounds[r].dispatches[i];
-            mr_user_place place = {.dispatch = dispatch};
+            mr_user_place place = {.dispatch = dispatch, .receipt = block->rounds[r].first + i};
             for (bool more = mr_user_next(&place, true); more; more = mr_user_next(&place, false))
                 block->user_places[users++] = place;
             const mr_debug_text *line = dispatch->notes != NULL ? dispatch->notes->debug : NULL;

@@ -86,6 +86,7 @@ mr_status mr_view_open(mr_engine *engine, mr_view_kind kind, mr_engine **out, mr
     view->prices = engine->prices;
     view->accounts_on = engine->accounts_on;
     view->keep_debug = engine->keep_debug;
+    view->keep_traces = engine->keep_traces;
     view->loaded_bytes_max = engine->loaded_bytes_max / LOADED_SHARE;
     view->epoch = 1;
     mr_status status = open_view(view, error);

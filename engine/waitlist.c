@@ -390,33 +390,38 @@ mr_status mr_waitlist_encode(const mr_queued *waiting, mr_buffer *out)
     return writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
-mr_status mr_waitlist_decode(mr_program *program, const mr_wait_source *from, const mr_id *id,
-                             mr_span record, mr_queued **out)
+bool mr_waitlist_read(mr_span record, mr_dispatch_record *out)
 {
     mr_reader reader = mr_reader_of(record);
     if (mr_read_u8(&reader) != RECORD_VERSION)
-        return MR_CORRUPT;
+        return false;
     const uint32_t since = mr_read_u32(&reader), wish = mr_read_u32(&reader),
                    until = mr_read_u32(&reader);
     const uint64_t sequence = mr_read_u64(&reader);
+    if (!mr_dispatch_read(&reader, out) || !mr_reader_done(&reader) ||
+        out->dispatch.extra == NULL || !out->extra.waited || out->extra.removed ||
+        out->dispatch.message.kind == MR_KIND_VALUE)
+        return false;
+    out->extra.since = since;
+    out->extra.wish = wish;
+    out->extra.until = until;
+    out->extra.task_sequence = sequence;
+    return true;
+}
+
+mr_status mr_waitlist_decode(mr_program *program, const mr_wait_source *from, const mr_id *id,
+                             mr_span record, mr_queued **out)
+{
     mr_dispatch_record read;
-    if (!mr_dispatch_read(&reader, &read) || !mr_reader_done(&reader))
-        return MR_CORRUPT;
-    if (read.dispatch.extra == NULL || !read.extra.waited || read.extra.removed ||
-        read.dispatch.message.kind == MR_KIND_VALUE ||
-        !mr_id_equal(&read.dispatch.message.id, id) ||
+    if (!mr_waitlist_read(record, &read) || !mr_id_equal(&read.dispatch.message.id, id) ||
         !mr_id_equal(&read.destination, &program->id))
         return MR_CORRUPT;
-    read.extra.since = since;
-    read.extra.wish = wish;
-    if (since > from->height || (until < from->height && !from->alone) ||
-        until != mr_waiting_until(&read.dispatch, from->rent))
+    if (read.extra.since > from->height || (read.extra.until < from->height && !from->alone) ||
+        read.extra.until != mr_waiting_until(&read.dispatch, from->rent))
         return MR_CORRUPT;
     mr_queued *waiting;
     read.dispatch.program = program;
     MR_TRY(mr_queued_new(&read.dispatch, &waiting));
-    waiting->extra.until = until;
-    waiting->extra.task_sequence = sequence;
     waiting->extra.waiting = true;
     *out = waiting;
     return MR_OK;

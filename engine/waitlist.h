@@ -80,6 +80,10 @@ mr_status mr_waitlist_encode(const mr_queued *waiting, mr_buffer *out);
 mr_status mr_waitlist_decode(mr_program *program, const mr_wait_source *from, const mr_id *id,
                              mr_span record, mr_queued **out);
 
+/* mr_waitlist_read reads such a record as it stands, heights included. False when it makes no
+ * sense. */
+bool mr_waitlist_read(mr_span record, mr_dispatch_record *out);
+
 uint64_t mr_waitlist_bytes(const mr_program *program);
 void mr_waitlist_free(mr_waitlist *waitlist);
 

@@ -308,7 +308,17 @@ static void a_wrong_file_is_refused_with_line_and_reason(void **state)
         {MESSAGE("{from: alice, to: cap, gas: -1}"),
          "scenario.yaml:4: gas must lie between 0 and 18446744073709551615; it is \"-1\""},
         {MESSAGE("{from: alice, to: cap, reply: x}"),
-         "scenario.yaml:4: reply must be a whole number, not \"x\""},
+         "scenario.yaml:4: no letter was named \"x\" before; what is expected of a block before "
+         "this "
+         "one names it, with the key as"},
+        {MESSAGE("{from: alice, reply: 1}"),
+         "scenario.yaml:4: a message that is found by its number needs the key to"},
+        {MESSAGE("{from: alice, to: cap, claim: 0, gas: 5}"),
+         "scenario.yaml:4: a claim has no gas"},
+        {MESSAGE("{from: alice, to: cap, claim: 0, reply: 0}"),
+         "scenario.yaml:4: a claim has no reply"},
+        {MESSAGE("{from: alice, to: cap, tip: 5}"),
+         "scenario.yaml:4: a tip is only paid when the scenario has accounts"},
         {"accounts: {a: 1, b: 2}\nblocks:\n- messages:\n  - {from: a, to: b, payload: {u8: 1}}\n",
          "scenario.yaml:4: a transfer to an account has no payload"},
 
@@ -339,7 +349,27 @@ static void a_wrong_file_is_refused_with_line_and_reason(void **state)
          "scenario.yaml:4: id is no id: \"0x\" and 64 hex digits, not \"0xab\""},
 
         {EXPECT("message: []"), "scenario.yaml:5: unknown key \"message\"; expect takes messages "
-                                "receipts balances memory queue admissions"},
+                                "receipts queue gas_rent admissions balances memory waiting "
+                                "reservations mailbox tasks"},
+        {EXPECT("messages: [{as: 7}]"),
+         "scenario.yaml:5: a letter's name is no number, as \"7\" is"},
+        {EXPECT("messages: [{as: q}, {as: q}]"),
+         "scenario.yaml:5: there is a letter \"q\" already, in line 5"},
+        {EXPECT("messages: [{kind: reply, as: q}]"),
+         "scenario.yaml:5: a reply cannot be answered, so it needs no name"},
+        {EXPECT("waiting: {dog: 1}"), "scenario.yaml:5: there is no program \"dog\""},
+        {EXPECT("waiting: 5"),
+         "scenario.yaml:5: waiting must be a map of names to numbers, not \"5\""},
+        {EXPECT("reservations: {cap: some}"),
+         "scenario.yaml:5: cap must be a whole number, not \"some\""},
+        {EXPECT("mailbox: {alice: 3}"), "scenario.yaml:5: alice must be a list, not \"3\""},
+        {EXPECT("mailbox: {alice: [{form: cap}]}"),
+         "scenario.yaml:5: unknown key \"form\"; an expected letter takes from payload value gas "
+         "since until as"},
+        {EXPECT("tasks: [{task: sleep}]"),
+         "scenario.yaml:5: task must be one of end_wait, wake, send, letter, reservation; it is "
+         "\"sleep\""},
+        {EXPECT("gas_rent: x"), "scenario.yaml:5: gas_rent must be a whole number, not \"x\""},
         {EXPECT("queue: many"), "scenario.yaml:5: queue must be a whole number, not \"many\""},
         {EXPECT("receipts: [{outcome: fine}]"),
          "scenario.yaml:5: outcome must be one of ok, panic, trap, out_of_gas, stack, memory, "

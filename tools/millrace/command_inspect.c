@@ -8,23 +8,31 @@
 #include "tools/millrace/inspect.h"
 #include "tools/millrace/number.h"
 
+typedef enum argument_use { NONE, ONE, MAYBE } argument_use;
+
 typedef struct subject {
     const char *name;
-    bool takes_argument;
+    argument_use argument;
     mr_status (*show)(mr_inspect *inspect);
     const char *text;
 } subject;
 
 static const subject subjects[] = {
-    {"summary", false, mr_inspect_summary, "height, root and counts; the default"},
-    {"programs", false, mr_inspect_programs, "all programs"},
-    {"program", true, mr_inspect_program, "one, by its id"},
-    {"accounts", false, mr_inspect_accounts, "all accounts"},
-    {"account", true, mr_inspect_account, "one, by its id or name"},
-    {"queue", false, mr_inspect_queue, "messages left for the next block"},
-    {"blocks", false, mr_inspect_blocks, "height, root and gas of every block"},
-    {"block", true, mr_inspect_block, "one with its receipts and messages, by its height"},
-    {"codes", false, mr_inspect_codes, "all uploaded modules"},
+    {"summary", NONE, mr_inspect_summary, "height, root and counts; the default"},
+    {"programs", NONE, mr_inspect_programs, "all programs"},
+    {"program", ONE, mr_inspect_program, "one, by its id"},
+    {"accounts", NONE, mr_inspect_accounts, "all accounts"},
+    {"account", ONE, mr_inspect_account, "one, by its id or name"},
+    {"queue", NONE, mr_inspect_queue, "messages left for the next block"},
+    {"waitlist", MAYBE, mr_inspect_waitlist, "messages that wait, in all programs or one"},
+    {"mailbox", MAYBE, mr_inspect_mailbox, "letters, of all users or one, by id or name"},
+    {"agenda", NONE, mr_inspect_agenda, "what is to be done at which height"},
+    {"reservations", MAYBE, mr_inspect_reservations, "reserved gas, of all programs or one"},
+    {"message", ONE, mr_inspect_message, "what became of one, over all blocks, by its id"},
+    {"blocks", NONE, mr_inspect_blocks, "height, root and gas of every block"},
+    {"block", ONE, mr_inspect_block, "one with its receipts and messages, by its height"},
+    {"graph", ONE, mr_inspect_graph, "who messaged whom in a block, by its height"},
+    {"codes", NONE, mr_inspect_codes, "all uploaded modules"},
 };
 
 enum { SUBJECTS_COUNT = sizeof subjects / sizeof subjects[0] };
@@ -52,6 +60,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'j':
         a->inspect.json = true;
         return 0;
+    case 'd':
+        a->inspect.dot = true;
+        return 0;
     case 'l':
         a->inspect.lines_max = mr_argp_u64(state, "--lines", argument, 0, UINT64_MAX);
         return 0;
@@ -60,7 +71,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             a->db = argument;
         else if (a->subject == NULL)
             subject_argument(a, argument, state);
-        else if (a->subject->takes_argument && a->inspect.argument == NULL)
+        else if (a->subject->argument != NONE && a->inspect.argument == NULL)
             a->inspect.argument = argument;
         else
             return ARGP_ERR_UNKNOWN;
@@ -70,8 +81,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "which database?");
         if (a->subject == NULL)
             a->subject = &subjects[0];
-        if (a->subject->takes_argument && a->inspect.argument == NULL)
-            argp_error(state, "which %s?", a->subject->name);
+        if (a->subject->argument == ONE && a->inspect.argument == NULL)
+            argp_error(state, "which %s?",
+                       a->subject->show == mr_inspect_graph ? "block" : a->subject->name);
+        if (a->inspect.dot && (a->subject->show != mr_inspect_graph || a->inspect.json))
+            argp_error(state, "--dot is for graphs, and excludes --json");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -87,8 +101,9 @@ static char *help(int key, const char *text, void *input)
     mr_status status = mr_buffer_append(&out, mr_span_text("What there is to look at:\n"));
     for (size_t i = 0; i < SUBJECTS_COUNT && status == MR_OK; i++) {
         char line[120];
-        (void)snprintf(line, sizeof line, "  %-8s %s  %s\n", subjects[i].name,
-                       subjects[i].takes_argument ? "X" : " ", subjects[i].text);
+        static const char *const uses[] = {[NONE] = "", [ONE] = "X", [MAYBE] = "[X]"};
+        (void)snprintf(line, sizeof line, "  %-12s %-3s  %s\n", subjects[i].name,
+                       uses[subjects[i].argument], subjects[i].text);
         status = mr_buffer_append(&out, mr_span_text(line));
     }
     if (status == MR_OK)
@@ -117,6 +132,7 @@ int mr_command_inspect(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"json", 'j', NULL, 0, "print one JSON object", 0},
+        {"dot", 'd', NULL, 0, "print a graph for Graphviz", 0},
         {"lines", 'l', "N", 0, "print at most N entries of a list; default 1000. JSON has all", 0},
         {0},
     };

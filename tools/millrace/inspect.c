@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/millrace/inspect.h"
+#include "tools/millrace/inspect_internal.h"
 
 #include <inttypes.h>
 
 #include "tools/millrace/number.h"
 
-static mr_status failed(mr_inspect *in, mr_status status, const char *what)
+mr_status mr_inspect_failed(mr_inspect *in, mr_status status, const char *what)
 {
     return MR_FAIL(in->error, status, "%s: cannot read the %s: %s", in->db, what,
                    mr_status_text(status));
 }
 
-/* Begins an entry of a list: false when a person has seen enough of them. */
-static bool print_next(mr_inspect *in)
+bool mr_inspect_next(mr_inspect *in)
 {
     return ++in->seen <= in->lines_max;
 }
 
-/* Adds an entry to the array; the walk ends when there is no memory for it. */
-static bool append(mr_inspect *in, json_t *entry)
+bool mr_inspect_append(mr_inspect *in, json_t *entry)
 {
     if (json_array_append_new(in->array, entry) == 0)
         return true;
@@ -27,19 +25,31 @@ static bool append(mr_inspect *in, json_t *entry)
     return false;
 }
 
-static mr_status begin(mr_inspect *in)
+mr_status mr_inspect_id(mr_inspect *in, mr_id *out)
+{
+    if (mr_id_scan(in->argument, out))
+        return MR_OK;
+    return MR_FAIL(in->error, MR_INVALID, "'%.70s' is no id: 64 hex digits", in->argument);
+}
+
+void mr_inspect_user(mr_inspect *in, mr_id *out)
+{
+    if (!mr_id_scan(in->argument, out))
+        *out = mr_id_of_name(in->argument);
+}
+
+mr_status mr_inspect_begin(mr_inspect *in)
 {
     in->seen = 0;
     in->array = json_array();
     return in->array == NULL ? MR_FAIL(in->error, MR_NO_MEMORY, "out of memory") : MR_OK;
 }
 
-/* Ends a list that was walked with `status`. */
-static mr_status end(mr_inspect *in, mr_status status, const char *what)
+mr_status mr_inspect_end(mr_inspect *in, mr_status status, const char *what)
 {
     if (status != MR_OK) {
         json_decref(in->array);
-        return failed(in, status, what);
+        return mr_inspect_failed(in, status, what);
     }
     if (in->array == NULL)
         return MR_FAIL(in->error, MR_NO_MEMORY, "out of memory listing the %s", what);
@@ -56,10 +66,14 @@ static mr_status end(mr_inspect *in, mr_status status, const char *what)
 /* clang-format off */
 static json_t *summary_object(const mr_engine_info *info)
 {
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
                      "height", mr_json_u64(info->height),
                      "root", mr_id_print(&info->root).text,
                      "queue", mr_json_u64(info->queue_count),
+                     "waiting", mr_json_u64(info->waiting_count),
+                     "letters", mr_json_u64(info->letters_count),
+                     "tasks", mr_json_u64(info->tasks_count),
+                     "gas_held", mr_json_u64(info->gas_held),
                      "programs", mr_json_u64(info->programs_count),
                      "codes", mr_json_u64(info->codes_count),
                      "balances", info->accounts,
@@ -94,13 +108,15 @@ static json_t *block_object(const mr_block_info *info, const mr_block_params *pa
 
 static json_t *program_object(const mr_program_info *info)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:s}",
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s}",
                                "id", mr_id_print(&info->id).text,
                                "code", mr_id_print(&info->code).text,
                                "status", mr_program_status_name(info->status),
                                "balance", mr_json_value(info->balance),
                                "pages", mr_json_u64(info->pages),
                                "units", mr_json_u64(info->units),
+                               "waiting", mr_json_u64(info->waiting),
+                               "reservations", mr_json_u64(info->reservations),
                                "memory_root", mr_id_print(&info->memory_root).text);
     if (object != NULL && info->status == MR_PROGRAM_EXITED)
         (void)json_object_set_new(object, "inheritor", mr_json_id(NULL, &info->inheritor));
@@ -117,6 +133,10 @@ mr_status mr_inspect_summary(mr_inspect *in)
     (void)printf("height    %" PRIu64 "\nroot      %s\n", info.height,
                  mr_id_print(&info.root).text);
     (void)printf("queue     %s\n", mr_count_print(info.queue_count).text);
+    (void)printf("waiting   %s\n", mr_count_print(info.waiting_count).text);
+    (void)printf("letters   %s\n", mr_count_print(info.letters_count).text);
+    (void)printf("agenda    %s\n", mr_count_print(info.tasks_count).text);
+    (void)printf("gas held  %s\n", mr_count_print(info.gas_held).text);
     (void)printf("programs  %s\n", mr_count_print(info.programs_count).text);
     (void)printf("codes     %s\n", mr_count_print(info.codes_count).text);
     if (info.accounts)
@@ -132,8 +152,8 @@ static bool visit_program(void *arg, const mr_program_info *info)
 {
     mr_inspect *in = arg;
     if (in->json)
-        return append(in, program_object(info));
-    if (print_next(in))
+        return mr_inspect_append(in, program_object(info));
+    if (mr_inspect_next(in))
         (void)printf("%s  %s, %u page%s, %u unit%s, value %s\n", mr_id_print(&info->id).text,
                      mr_program_status_name(info->status), info->pages, mr_plural(info->pages),
                      info->units, mr_plural(info->units), mr_value_print(info->balance).text);
@@ -142,32 +162,32 @@ static bool visit_program(void *arg, const mr_program_info *info)
 
 mr_status mr_inspect_programs(mr_inspect *in)
 {
-    MR_TRY(begin(in));
-    return end(in, mr_engine_programs(in->engine, visit_program, in), "programs");
+    MR_TRY(mr_inspect_begin(in));
+    return mr_inspect_end(in, mr_engine_programs(in->engine, visit_program, in), "programs");
 }
 
 mr_status mr_inspect_program(mr_inspect *in)
 {
     mr_id id;
-    if (!mr_id_scan(in->argument, &id))
-        return MR_FAIL(in->error, MR_INVALID, "'%.70s' is no id: 64 hex digits", in->argument);
+    MR_TRY(mr_inspect_id(in, &id));
     mr_program_info info;
     mr_status status = mr_engine_program(in->engine, &id, &info);
     if (status == MR_NOT_FOUND)
         return MR_FAIL(in->error, status, "%s: there is no program %s", in->db,
                        mr_id_print(&id).text);
     if (status != MR_OK)
-        return failed(in, status, "program");
+        return mr_inspect_failed(in, status, "program");
     if (in->json)
         return mr_json_print(program_object(&info), in->error);
     (void)printf("program      %s\ncode         %s\nstatus       %s\n", mr_id_print(&id).text,
                  mr_id_print(&info.code).text, mr_program_status_name(info.status));
     if (info.status == MR_PROGRAM_EXITED)
         (void)printf("inheritor    %s\n", mr_id_print(&info.inheritor).text);
-    (void)printf("value        %s\npages        %u of 64 KiB\nunits        %u of 256 bytes differ "
+    (void)printf("value        %s\nwaiting      %s message%s\n", mr_value_print(info.balance).text,
+                 mr_count_print(info.waiting).text, mr_plural(info.waiting));
+    (void)printf("reservations %u\npages        %u of 64 KiB\nunits        %u of 256 bytes differ "
                  "from the code's\nmemory root  %s\n",
-                 mr_value_print(info.balance).text, info.pages, info.units,
-                 mr_id_print(&info.memory_root).text);
+                 info.reservations, info.pages, info.units, mr_id_print(&info.memory_root).text);
     return MR_OK;
 }
 
@@ -175,31 +195,30 @@ static bool visit_account(void *arg, const mr_id *account, mr_value balance)
 {
     mr_inspect *in = arg;
     if (in->json)
-        return append(in, json_pack("{s:s, s:o}", "id", mr_id_print(account).text, "balance",
-                                    mr_json_value(balance)));
-    if (print_next(in))
+        return mr_inspect_append(in, json_pack("{s:s, s:o}", "id", mr_id_print(account).text,
+                                               "balance", mr_json_value(balance)));
+    if (mr_inspect_next(in))
         (void)printf("%s  %s\n", mr_id_print(account).text, mr_value_print(balance).text);
     return true;
 }
 
 mr_status mr_inspect_accounts(mr_inspect *in)
 {
-    MR_TRY(begin(in));
-    return end(in, mr_engine_accounts(in->engine, visit_account, in), "accounts");
+    MR_TRY(mr_inspect_begin(in));
+    return mr_inspect_end(in, mr_engine_accounts(in->engine, visit_account, in), "accounts");
 }
 
 mr_status mr_inspect_account(mr_inspect *in)
 {
     mr_id id;
-    if (!mr_id_scan(in->argument, &id))
-        id = mr_id_of_name(in->argument);
+    mr_inspect_user(in, &id);
     mr_value balance;
     mr_status status = mr_engine_account(in->engine, &id, &balance);
     if (status == MR_NOT_FOUND)
         return MR_FAIL(in->error, status, "%s: there is no account %.70s (%s)", in->db,
                        in->argument, mr_id_print(&id).text);
     if (status != MR_OK)
-        return failed(in, status, "account");
+        return mr_inspect_failed(in, status, "account");
     if (in->json)
         return mr_json_print(
             json_pack("{s:s, s:o}", "id", mr_id_print(&id).text, "balance", mr_json_value(balance)),
@@ -212,8 +231,8 @@ static bool visit_message(void *arg, const mr_queued_message *message)
 {
     mr_inspect *in = arg;
     if (in->json)
-        return append(in, message_object(message));
-    if (print_next(in))
+        return mr_inspect_append(in, message_object(message));
+    if (mr_inspect_next(in))
         (void)printf("%s  %s %s -> %s, gas %s, value %s: %s\n", mr_id_print(&message->id).text,
                      mr_kind_name(message->kind), mr_id_print(&message->source).text,
                      mr_id_print(&message->program).text, mr_count_print(message->gas_limit).text,
@@ -223,25 +242,25 @@ static bool visit_message(void *arg, const mr_queued_message *message)
 
 mr_status mr_inspect_queue(mr_inspect *in)
 {
-    MR_TRY(begin(in));
-    return end(in, mr_engine_queue(in->engine, visit_message, in), "messages");
+    MR_TRY(mr_inspect_begin(in));
+    return mr_inspect_end(in, mr_engine_queue(in->engine, visit_message, in), "messages");
 }
 
 static bool visit_code(void *arg, const mr_id *code, mr_span module)
 {
     mr_inspect *in = arg;
     if (in->json)
-        return append(in, json_pack("{s:s, s:o}", "id", mr_id_print(code).text, "bytes",
-                                    mr_json_u64(module.size)));
-    if (print_next(in))
+        return mr_inspect_append(in, json_pack("{s:s, s:o}", "id", mr_id_print(code).text, "bytes",
+                                               mr_json_u64(module.size)));
+    if (mr_inspect_next(in))
         (void)printf("%s  %s bytes\n", mr_id_print(code).text, mr_count_print(module.size).text);
     return true;
 }
 
 mr_status mr_inspect_codes(mr_inspect *in)
 {
-    MR_TRY(begin(in));
-    return end(in, mr_engine_codes(in->engine, visit_code, in), "codes");
+    MR_TRY(mr_inspect_begin(in));
+    return mr_inspect_end(in, mr_engine_codes(in->engine, visit_code, in), "codes");
 }
 
 static void free_stored(mr_stored_block **block)
@@ -257,10 +276,10 @@ static mr_status add_block(mr_inspect *in, uint64_t height)
     mr_block_params params;
     mr_stored_block_info(block, &info, &params);
     if (in->json)
-        return append(in, block_object(&info, &params))
+        return mr_inspect_append(in, block_object(&info, &params))
                    ? MR_OK
                    : MR_FAIL(in->error, MR_NO_MEMORY, "out of memory listing blocks");
-    if (print_next(in))
+    if (mr_inspect_next(in))
         (void)printf("%8" PRIu64 "  %s  %s transaction%s, %s receipt%s, gas %s\n", height,
                      mr_id_print(&info.root).text, mr_count_print(info.transactions_count).text,
                      mr_plural(info.transactions_count), mr_count_print(info.receipts_count).text,
@@ -272,7 +291,7 @@ mr_status mr_inspect_blocks(mr_inspect *in)
 {
     mr_engine_info info;
     mr_engine_info_get(in->engine, &info);
-    MR_TRY(begin(in));
+    MR_TRY(mr_inspect_begin(in));
     for (uint64_t height = 1; height <= info.height; height++) {
         mr_status status = add_block(in, height);
         if (status != MR_OK) {
@@ -280,7 +299,7 @@ mr_status mr_inspect_blocks(mr_inspect *in)
             return status;
         }
     }
-    return end(in, MR_OK, "blocks");
+    return mr_inspect_end(in, MR_OK, "blocks");
 }
 
 mr_status mr_inspect_block(mr_inspect *in)
@@ -300,6 +319,7 @@ mr_status mr_inspect_block(mr_inspect *in)
     if (params.gas_limit > 0)
         (void)snprintf(note + used, sizeof note - (size_t)used, ", gas limit %s",
                        mr_count_print(params.gas_limit).text);
-    mr_report_block(stdout, &view, note, in->lines_max);
+    mr_report_head(stdout, &view, note);
+    mr_report_lists(stdout, &view, in->lines_max);
     return MR_OK;
 }

@@ -9,8 +9,8 @@
 typedef struct mr_inspect {
     mr_engine *engine;
     const char *db;
-    const char *argument; /* of those that look at one thing */
-    bool json;
+    const char *argument; /* of those that look at one thing; NULL: at all */
+    bool json, dot;
     uint64_t lines_max; /* entries printed of a list for people */
     mr_error *error;
 
@@ -30,5 +30,11 @@ mr_status mr_inspect_queue(mr_inspect *inspect);
 mr_status mr_inspect_blocks(mr_inspect *inspect);
 mr_status mr_inspect_block(mr_inspect *inspect);
 mr_status mr_inspect_codes(mr_inspect *inspect);
+mr_status mr_inspect_waitlist(mr_inspect *inspect);
+mr_status mr_inspect_mailbox(mr_inspect *inspect);
+mr_status mr_inspect_agenda(mr_inspect *inspect);
+mr_status mr_inspect_reservations(mr_inspect *inspect);
+mr_status mr_inspect_message(mr_inspect *inspect);
+mr_status mr_inspect_graph(mr_inspect *inspect);
 
 #endif

@@ -99,6 +99,18 @@ mr_id_text mr_names_print(const mr_names *names, const mr_id *id)
     return out;
 }
 
+mr_id_text mr_names_brief(const mr_names *names, const mr_id *id)
+{
+    static const char system[] = "geargeargeargeargeargeargeargear";
+    static_assert(sizeof system == sizeof id->bytes + 1, "the letters gear eight times");
+    if (memcmp(id->bytes, system, sizeof id->bytes) == 0)
+        return (mr_id_text){"system"};
+    mr_id_text out = mr_names_print(names, id);
+    if (names == NULL || mr_names_find_id(names, id) == NULL)
+        memcpy(out.text + 2 + 8, "..", sizeof "..");
+    return out;
+}
+
 bool mr_id_scan(const char *text, mr_id *out)
 {
     if (text[0] == '0' && text[1] == 'x')

@@ -51,6 +51,10 @@ mr_id_text mr_id_print(const mr_id *id);
 /* mr_names_print prints the name of `id`, or its digits; `names` may be NULL. */
 mr_id_text mr_names_print(const mr_names *names, const mr_id *id);
 
+/* mr_names_brief is the same where there is little room: "0x" and eight digits. The address that
+ * signals come from is "system". */
+mr_id_text mr_names_brief(const mr_names *names, const mr_id *id);
+
 /* mr_id_scan reads "0x" and 64 digits, or the digits alone. False for anything else. */
 bool mr_id_scan(const char *text, mr_id *out);
 

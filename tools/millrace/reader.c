@@ -248,3 +248,56 @@ mr_status mr_reader_any(mr_reader *reader, const mr_tree *node, const char *key,
     *out = there->id;
     return MR_OK;
 }
+
+static uint32_t letter_number(const mr_name *name)
+{
+    return mr_load_le32(name->id.bytes);
+}
+
+mr_status mr_reader_name_letter(mr_reader *reader, const mr_tree *node, uint32_t *out)
+{
+    if (node == NULL)
+        return MR_OK;
+    mr_scenario *scenario = reader->scenario;
+    mr_name name = {.kind = MR_NAME_ACCOUNT, .line = node->line};
+    mr_number number;
+    MR_TRY(mr_reader_text(reader, node, "as", MR_NAME_BYTES_MAX, &name.text));
+    if (mr_number_scan(node->text, node->text_bytes, &number) != MR_INVALID)
+        return MR_READER_FAIL(reader, node, "a letter's name is no number, as %s is",
+                              mr_tree_quote(node).text);
+    const mr_name *there = mr_names_find(&scenario->letters, name.text);
+    if (there != NULL)
+        return MR_READER_FAIL(reader, node, "there is a letter %s already, in line %u",
+                              mr_tree_quote(node).text, there->line);
+    mr_store_le32(name.id.bytes, scenario->letters_count);
+    if (mr_names_add(&scenario->letters, &name, &there) != MR_OK)
+        return mr_reader_no_memory(reader);
+    *out = scenario->letters_count++;
+    scenario->needs_inbox = true;
+    return MR_OK;
+}
+
+mr_status mr_reader_letter(mr_reader *reader, const mr_tree *node, uint32_t *out)
+{
+    const char *text;
+    MR_TRY(mr_reader_text(reader, node, "a letter", MR_NAME_BYTES_MAX, &text));
+    const mr_name *name = mr_names_find(&reader->scenario->letters, text);
+    if (name == NULL)
+        return MR_READER_FAIL(reader, node,
+                              "no letter was named %s before; what is expected of a block before "
+                              "this one names it, with the key as",
+                              mr_tree_quote(node).text);
+    *out = letter_number(name);
+    return MR_OK;
+}
+
+mr_status mr_reader_room(mr_reader *reader, const mr_tree *list, const char *key,
+                         size_t entry_bytes, void *out_pointer)
+{
+    MR_TRY(mr_reader_list(reader, list, key));
+    void *room = mr_arena_alloc(&reader->scenario->arena, list->items_count * entry_bytes);
+    if (room == NULL)
+        return mr_reader_no_memory(reader);
+    memcpy(out_pointer, &room, sizeof room);
+    return MR_OK;
+}

@@ -55,6 +55,15 @@ mr_status mr_reader_any(mr_reader *reader, const mr_tree *node, const char *key,
 mr_status mr_reader_declare(mr_reader *reader, const mr_tree *node, const char *key,
                             mr_name_kind kind, const mr_id *id, const mr_name **out);
 
+/* mr_reader_name_letter gives a letter a name, which is no number; *out is the number of the name.
+ * mr_reader_letter finds it again. */
+mr_status mr_reader_name_letter(mr_reader *reader, const mr_tree *node, uint32_t *out);
+mr_status mr_reader_letter(mr_reader *reader, const mr_tree *node, uint32_t *out);
+
+/* mr_reader_room makes room for the entries of a list, under `key`. */
+mr_status mr_reader_room(mr_reader *reader, const mr_tree *list, const char *key,
+                         size_t entry_bytes, void *out_pointer);
+
 /* mr_reader_keep copies an array to the scenario's arena. NULL for an empty one. */
 mr_status mr_reader_keep(mr_reader *reader, const mr_buffer *items, void *out_pointer);
 /* mr_reader_count adds `bytes` to what the scenario takes in memory. */
@@ -66,6 +75,9 @@ mr_status mr_payload_read(mr_reader *reader, const mr_tree *node, mr_span *out);
 mr_status mr_scenario_read_programs(mr_reader *reader, const mr_tree *codes,
                                     const mr_tree *programs);
 mr_status mr_scenario_read_blocks(mr_reader *reader, const mr_tree *blocks);
+/* What is expected of the state after the block. */
+#define MR_SCENARIO_STATE_KEYS "balances memory waiting reservations mailbox tasks"
+mr_status mr_scenario_read_state(mr_reader *reader, const mr_tree *map, mr_expect *expect);
 mr_status mr_scenario_read_expect(mr_reader *reader, const mr_tree *node,
                                   const mr_scenario_block *block, const mr_expect **out);
 

@@ -106,7 +106,7 @@ static void print_messages(FILE *out, const mr_block_view *view, uint64_t lines_
                       mr_plural(view->info.user_messages_count - lines_max));
 }
 
-void mr_report_block(FILE *out, const mr_block_view *view, const char *note, uint64_t lines_max)
+void mr_report_head(FILE *out, const mr_block_view *view, const char *note)
 {
     const mr_block_info *info = &view->info;
     (void)fprintf(out, "block %llu%s%s%s: %s message%s run, gas %s, %s left in the queue\n",
@@ -115,6 +115,10 @@ void mr_report_block(FILE *out, const mr_block_view *view, const char *note, uin
                   mr_plural(info->receipts_count), mr_count_print(info->gas_burned).text,
                   mr_count_print(info->queue_count).text);
     (void)fprintf(out, "  root %s\n", mr_id_print(&info->root).text);
+}
+
+void mr_report_lists(FILE *out, const mr_block_view *view, uint64_t lines_max)
+{
     print_receipts(out, view, lines_max);
     print_messages(out, view, lines_max);
 }

@@ -41,11 +41,13 @@ typedef struct mr_block_view {
 bool mr_view_receipt(const mr_block_view *view, uint64_t i, mr_receipt *out);
 bool mr_view_user_message(const mr_block_view *view, uint64_t i, mr_user_message *out);
 
-/* mr_report_block prints the block with at most `lines_max` receipts and as many messages. */
-void mr_report_block(FILE *out, const mr_block_view *view, const char *note, uint64_t lines_max);
+/* mr_report_head prints what there is to say of the block as a whole; mr_report_lists at most
+ * `lines_max` of its receipts and as many of its messages. */
+void mr_report_head(FILE *out, const mr_block_view *view, const char *note);
+void mr_report_lists(FILE *out, const mr_block_view *view, uint64_t lines_max);
 
-/* The same as an object with height, root, gas_burned, rounds, queue, transactions, refused,
- * receipts, messages. NULL when out of memory. */
+/* mr_json_block returns both, of all receipts and messages, as an object with height, root,
+ * gas_burned, rounds, queue, transactions, refused, receipts, messages. NULL when out of memory. */
 json_t *mr_json_block(const mr_block_view *view);
 
 json_t *mr_json_u64(uint64_t value);

@@ -224,7 +224,7 @@ static mr_status read_file(mr_scenario *scenario, const char *path, mr_error *er
 mr_status mr_scenario_open(const char *path, mr_scenario *out, mr_error *error)
 {
     *out = (mr_scenario){.file_name = path, .title = ""};
-    out->names.arena = &out->arena;
+    out->names.arena = out->letters.arena = &out->arena;
     mr_status status = read_file(out, path, error);
     if (status != MR_OK)
         mr_scenario_close(out);
@@ -234,5 +234,6 @@ mr_status mr_scenario_open(const char *path, mr_scenario *out, mr_error *error)
 void mr_scenario_close(mr_scenario *scenario)
 {
     mr_names_fini(&scenario->names);
+    mr_names_fini(&scenario->letters);
     mr_arena_fini(&scenario->arena);
 }

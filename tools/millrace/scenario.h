@@ -45,15 +45,20 @@ typedef struct mr_scenario_program {
 } mr_scenario_program;
 
 typedef struct mr_scenario_message {
-    mr_transaction_kind kind; /* SEND, REPLY or TRANSFER */
+    mr_transaction_kind kind; /* SEND, REPLY, CLAIM or TRANSFER */
     mr_id from;
-    mr_id to;        /* SEND: a program; TRANSFER: an account; REPLY: who is answered */
-    uint64_t answer; /* REPLY: to the n-th message, from 0, that `from` had from `to` so far */
+    mr_id to; /* SEND: a program; TRANSFER: an account; REPLY, CLAIM: who wrote, if has_to */
+    bool has_to;
+    uint32_t letter; /* REPLY, CLAIM: number of the letter's name, or MR_LETTER_NONE: */
+    uint64_t answer; /* the n-th message, from 0, that `from` had from `to` so far */
     mr_span payload;
     uint64_t gas;
-    mr_value value;
+    mr_value value, tip;
     uint32_t line;
 } mr_scenario_message;
+
+/* Letters may be given names by what is expected; each name has a number. */
+#define MR_LETTER_NONE UINT32_MAX
 
 /* Keys that are left out are not compared; `has` says which are there. */
 enum {
@@ -67,6 +72,11 @@ enum {
     MR_HAS_GAS_BURNED = 128,
     MR_HAS_SENT = 256,
     MR_HAS_TEXT = 512,
+    MR_HAS_GAS = 1024,
+    MR_HAS_SINCE = 2048,
+    MR_HAS_UNTIL = 4096,
+    MR_HAS_HEIGHT = 8192,
+    MR_HAS_TASK = 16384,
 };
 
 typedef struct mr_expect_message {
@@ -76,6 +86,7 @@ typedef struct mr_expect_message {
     mr_span payload;
     uint8_t code[4];
     mr_value value;
+    uint32_t letter; /* number of the name it is given, or MR_LETTER_NONE */
     uint32_t line;
 } mr_expect_message;
 
@@ -105,8 +116,44 @@ typedef struct mr_expect_memory {
     uint32_t line;
 } mr_expect_memory;
 
+/* How much of something a program has. */
+typedef struct mr_expect_count {
+    const char *name;
+    mr_id program;
+    uint64_t count;
+    uint32_t line;
+} mr_expect_count;
+
+typedef struct mr_expect_letter {
+    unsigned has;
+    mr_id from;
+    mr_span payload;
+    mr_value value;
+    uint64_t gas, since, until;
+    uint32_t letter; /* number of the name it is given, or MR_LETTER_NONE */
+    uint32_t line;
+} mr_expect_letter;
+
+/* All letters of a user. */
+typedef struct mr_expect_mailbox {
+    const char *name;
+    mr_id user;
+    const mr_expect_letter *letter;
+    size_t letters_count;
+    uint32_t line;
+} mr_expect_mailbox;
+
+typedef struct mr_expect_task {
+    unsigned has;
+    uint64_t height;
+    mr_task_kind task;
+    mr_id of;
+    uint32_t line;
+} mr_expect_task;
+
 typedef struct mr_expect {
-    bool messages, receipts, queue, admissions; /* which of these are expected at all */
+    bool messages, receipts, queue, gas_rent, admissions; /* which are expected at all */
+    bool tasks, tasks_listed;
     const mr_expect_message *message;
     size_t messages_count;
     const mr_expect_receipt *receipt;
@@ -115,9 +162,18 @@ typedef struct mr_expect {
     size_t balances_count;
     const mr_expect_memory *memory;
     size_t memory_count;
-    const mr_admission *admission; /* one for each message of the block */
-    uint64_t queue_count;
-    uint32_t line, messages_line, receipts_line, queue_line, admissions_line;
+    const mr_admission *admission;  /* one for each message of the block */
+    const mr_expect_count *waiting; /* messages that wait in a program */
+    size_t waiting_count;
+    const mr_expect_count *reservations; /* of a program */
+    size_t reservations_count;
+    const mr_expect_mailbox *mailbox;
+    size_t mailboxes_count;
+    const mr_expect_task *task; /* when listed */
+    uint64_t tasks_count;
+    uint64_t queue_count, gas_rent_burned;
+    uint32_t line, messages_line, receipts_line, queue_line, gas_rent_line, admissions_line,
+        tasks_line;
 } mr_expect;
 
 typedef struct mr_scenario_block {
@@ -145,7 +201,9 @@ typedef struct mr_scenario {
     size_t programs_count;
     mr_scenario_block *block;
     size_t blocks_count;
-    bool replies; /* there is a message that answers one */
+    mr_names letters; /* names that expectations give to letters; the id begins with the number */
+    uint32_t letters_count;
+    bool needs_inbox; /* something is said about messages that users had before */
 } mr_scenario;
 
 /* mr_scenario_open reads the file and the modules it names, which lie relative to it.

@@ -25,37 +25,86 @@ static mr_status read_to(mr_reader *reader, const mr_tree *node, mr_scenario_mes
     return mr_reader_program(reader, node, "to", &message->to);
 }
 
-static mr_status check_transfer(mr_reader *reader, const mr_tree *map)
+/* Complains about the first of `others` that the message has. */
+static mr_status check_lacks(mr_reader *reader, const mr_tree *map, const char *what,
+                             const char *const *others)
 {
-    static const char *const others[] = {"payload", "gas", "reply", NULL};
     for (size_t i = 0; others[i] != NULL; i++) {
         const mr_tree *other = mr_reader_field(map, others[i]);
         if (other != NULL)
-            return MR_READER_FAIL(reader, other, "a transfer to an account has no %s", others[i]);
+            return MR_READER_FAIL(reader, other, "%s has no %s", what, others[i]);
     }
     return MR_OK;
 }
 
+static bool is_number(const mr_tree *node)
+{
+    mr_number number;
+    return node->kind == MR_TREE_SCALAR &&
+           mr_number_scan(node->text, node->text_bytes, &number) != MR_INVALID;
+}
+
+/* What is answered or claimed: a letter that has a name, or the n-th message of the program `to`.
+ */
+static mr_status read_letter(mr_reader *reader, const mr_tree *map, const mr_tree *letter,
+                             const char *key, mr_scenario_message *message)
+{
+    reader->scenario->needs_inbox = true;
+    if (letter->kind == MR_TREE_SCALAR && !is_number(letter))
+        return mr_reader_letter(reader, letter, &message->letter);
+    MR_TRY(mr_reader_u64(reader, letter, key, 0, UINT32_MAX, &message->answer));
+    const mr_tree *to;
+    return mr_reader_need(reader, map, "a message that is found by its number", "to", &to);
+}
+
+static mr_status read_answer(mr_reader *reader, const mr_tree *map, mr_scenario_message *message)
+{
+    static const char *const not_of_claim[] = {"payload", "gas", "value", "reply", NULL};
+    const mr_tree *to = mr_reader_field(map, "to");
+    const mr_tree *claim = mr_reader_field(map, "claim");
+    message->kind = claim != NULL ? MR_TRANSACTION_CLAIM : MR_TRANSACTION_REPLY;
+    message->has_to = to != NULL;
+    if (to != NULL)
+        MR_TRY(mr_reader_program(reader, to, "to", &message->to));
+    if (claim == NULL)
+        return read_letter(reader, map, mr_reader_field(map, "reply"), "reply", message);
+    message->gas = 0;
+    MR_TRY(check_lacks(reader, map, "a claim", not_of_claim));
+    return read_letter(reader, map, claim, "claim", message);
+}
+
+static mr_status read_sending(mr_reader *reader, const mr_tree *map, mr_scenario_message *message)
+{
+    static const char *const not_of_transfer[] = {"payload", "gas", NULL};
+    const mr_tree *to;
+    MR_TRY(mr_reader_need(reader, map, "a message", "to", &to));
+    MR_TRY(read_to(reader, to, message));
+    message->has_to = true;
+    if (message->kind != MR_TRANSACTION_TRANSFER)
+        return MR_OK;
+    message->gas = 0;
+    return check_lacks(reader, map, "a transfer to an account", not_of_transfer);
+}
+
 static mr_status read_message(mr_reader *reader, const mr_tree *map, mr_scenario_message *out)
 {
-    const mr_tree *from, *to;
-    MR_TRY(mr_reader_keys(reader, map, "a message", "from to payload gas value reply"));
+    const mr_tree *from;
+    MR_TRY(mr_reader_keys(reader, map, "a message", "from to payload gas value tip reply claim"));
     MR_TRY(mr_reader_need(reader, map, "a message", "from", &from));
-    MR_TRY(mr_reader_need(reader, map, "a message", "to", &to));
-    mr_scenario_message message = {.gas = MR_SCENARIO_GAS, .line = map->line};
+    mr_scenario_message message = {
+        .gas = MR_SCENARIO_GAS, .letter = MR_LETTER_NONE, .line = map->line};
     MR_TRY(mr_reader_account(reader, from, "from", &message.from));
-    MR_TRY(read_to(reader, to, &message));
-    if (message.kind == MR_TRANSACTION_TRANSFER)
-        MR_TRY(check_transfer(reader, map));
-    const mr_tree *reply = mr_reader_field(map, "reply");
-    if (reply != NULL) {
-        message.kind = MR_TRANSACTION_REPLY;
-        reader->scenario->replies = true;
-    }
-    MR_TRY(mr_reader_u64(reader, reply, "reply", 0, UINT32_MAX, &message.answer));
+    if (mr_reader_field(map, "reply") != NULL || mr_reader_field(map, "claim") != NULL)
+        MR_TRY(read_answer(reader, map, &message));
+    else
+        MR_TRY(read_sending(reader, map, &message));
     MR_TRY(mr_payload_read(reader, mr_reader_field(map, "payload"), &message.payload));
     MR_TRY(mr_reader_u64(reader, mr_reader_field(map, "gas"), "gas", 0, UINT64_MAX, &message.gas));
     MR_TRY(mr_reader_value(reader, mr_reader_field(map, "value"), "value", &message.value));
+    const mr_tree *tip = mr_reader_field(map, "tip");
+    MR_TRY(mr_reader_value(reader, tip, "tip", &message.tip));
+    if (tip != NULL && !reader->scenario->accounts)
+        return MR_READER_FAIL(reader, tip, "a tip is only paid when the scenario has accounts");
     *out = message;
     return MR_OK;
 }

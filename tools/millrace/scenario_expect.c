@@ -5,8 +5,6 @@
 #include "tools/millrace/number.h"
 #include "tools/millrace/reader.h"
 
-#define ADDRESS_MAX 0xffffffffu
-
 static const char *const outcomes[] = {
 #define OUTCOME_WORD(code, word) word,
     MR_OUTCOME_MAP(OUTCOME_WORD)
@@ -46,12 +44,14 @@ static mr_status read_code(mr_reader *reader, const mr_tree *node, uint8_t *out)
 
 static mr_status read_message(mr_reader *reader, const mr_tree *map, mr_expect_message *out)
 {
-    MR_TRY(mr_reader_keys(reader, map, "an expected message", "from to kind payload code value"));
+    MR_TRY(
+        mr_reader_keys(reader, map, "an expected message", "from to kind payload code value as"));
     const mr_tree *from = mr_reader_field(map, "from"), *to = mr_reader_field(map, "to");
     const mr_tree *kind = mr_reader_field(map, "kind"), *code = mr_reader_field(map, "code");
     const mr_tree *payload = mr_reader_field(map, "payload");
     const mr_tree *value = mr_reader_field(map, "value");
-    mr_expect_message message = {.line = map->line};
+    const mr_tree *as = mr_reader_field(map, "as");
+    mr_expect_message message = {.letter = MR_LETTER_NONE, .line = map->line};
     size_t word = 0;
     MR_TRY(read_program(reader, from, "from", &message.from));
     MR_TRY(read_any(reader, to, "to", &message.to));
@@ -61,6 +61,9 @@ static mr_status read_message(mr_reader *reader, const mr_tree *map, mr_expect_m
     MR_TRY(mr_reader_value(reader, value, "value", &message.value));
     if (code != NULL && kind != NULL && word == 0)
         return MR_READER_FAIL(reader, code, "only a message of kind reply has a code");
+    if (as != NULL && kind != NULL && word == 1)
+        return MR_READER_FAIL(reader, as, "a reply cannot be answered, so it needs no name");
+    MR_TRY(mr_reader_name_letter(reader, as, &message.letter));
     message.is_reply = word == 1;
     message.has = has(from, MR_HAS_FROM) | has(to, MR_HAS_TO) | has(kind, MR_HAS_KIND) |
                   has(payload, MR_HAS_PAYLOAD) | has(code, MR_HAS_CODE) | has(value, MR_HAS_VALUE);
@@ -99,44 +102,6 @@ static mr_status read_receipt(mr_reader *reader, const mr_tree *map, mr_expect_r
     return MR_OK;
 }
 
-static mr_status read_balance(mr_reader *reader, const mr_tree *name, const mr_tree *value,
-                              mr_expect_balance *out)
-{
-    mr_expect_balance balance = {.line = name->line};
-    MR_TRY(mr_reader_any(reader, name, "balances", &balance.id));
-    const mr_name *known = mr_names_find_id(&reader->scenario->names, &balance.id);
-    balance.program = known != NULL && known->kind == MR_NAME_PROGRAM;
-    balance.name = name->text;
-    if (!balance.program && !reader->scenario->accounts)
-        return MR_READER_FAIL(reader, name,
-                              "balances of accounts are only kept when the scenario "
-                              "has accounts");
-    MR_TRY(mr_reader_value(reader, value, name->text, &balance.balance));
-    *out = balance;
-    return MR_OK;
-}
-
-static mr_status read_memory(mr_reader *reader, const mr_tree *map, mr_expect_memory *out)
-{
-    static const char what[] = "an expected memory";
-    const mr_tree *program, *address, *hex;
-    MR_TRY(mr_reader_keys(reader, map, what, "program address hex"));
-    MR_TRY(mr_reader_need(reader, map, what, "program", &program));
-    MR_TRY(mr_reader_need(reader, map, what, "address", &address));
-    MR_TRY(mr_reader_need(reader, map, what, "hex", &hex));
-    mr_expect_memory memory = {.line = map->line};
-    MR_TRY(mr_reader_program(reader, program, "program", &memory.program));
-    MR_TRY(mr_reader_u64(reader, address, "address", 0, ADDRESS_MAX, &memory.address));
-    /* A payload of the one form "hex" is what is written here without braces. */
-    static const mr_tree key = {.text = "hex", .text_bytes = 3};
-    const mr_tree *items[2] = {&key, hex};
-    mr_tree form = {.kind = MR_TREE_MAP, .line = hex->line, .items = items, .items_count = 2};
-    MR_TRY(mr_payload_read(reader, &form, &memory.bytes));
-    memory.name = program->text;
-    *out = memory;
-    return MR_OK;
-}
-
 static mr_status read_admission(mr_reader *reader, const mr_tree *node, mr_admission *out)
 {
     size_t word = 0;
@@ -145,24 +110,12 @@ static mr_status read_admission(mr_reader *reader, const mr_tree *node, mr_admis
     return MR_OK;
 }
 
-/* Room for the entries of a list. */
-static mr_status make_room(mr_reader *reader, const mr_tree *list, const char *key,
-                           size_t entry_bytes, void *out_pointer)
-{
-    MR_TRY(mr_reader_list(reader, list, key));
-    void *room = mr_arena_alloc(&reader->scenario->arena, list->items_count * entry_bytes);
-    if (room == NULL)
-        return mr_reader_no_memory(reader);
-    memcpy(out_pointer, &room, sizeof room);
-    return MR_OK;
-}
-
 static mr_status read_messages(mr_reader *reader, const mr_tree *list, mr_expect *expect)
 {
     if (list == NULL)
         return MR_OK;
     mr_expect_message *entries = NULL;
-    MR_TRY(make_room(reader, list, "messages", sizeof *entries, &entries));
+    MR_TRY(mr_reader_room(reader, list, "messages", sizeof *entries, &entries));
     for (size_t i = 0; i < list->items_count; i++)
         MR_TRY(read_message(reader, list->items[i], &entries[i]));
     expect->messages = true;
@@ -177,7 +130,7 @@ static mr_status read_receipts(mr_reader *reader, const mr_tree *list, mr_expect
     if (list == NULL)
         return MR_OK;
     mr_expect_receipt *entries = NULL;
-    MR_TRY(make_room(reader, list, "receipts", sizeof *entries, &entries));
+    MR_TRY(mr_reader_room(reader, list, "receipts", sizeof *entries, &entries));
     for (size_t i = 0; i < list->items_count; i++)
         MR_TRY(read_receipt(reader, list->items[i], &entries[i]));
     expect->receipts = true;
@@ -187,44 +140,13 @@ static mr_status read_receipts(mr_reader *reader, const mr_tree *list, mr_expect
     return MR_OK;
 }
 
-static mr_status read_memories(mr_reader *reader, const mr_tree *list, mr_expect *expect)
-{
-    if (list == NULL)
-        return MR_OK;
-    mr_expect_memory *entries = NULL;
-    MR_TRY(make_room(reader, list, "memory", sizeof *entries, &entries));
-    for (size_t i = 0; i < list->items_count; i++)
-        MR_TRY(read_memory(reader, list->items[i], &entries[i]));
-    expect->memory = entries;
-    expect->memory_count = list->items_count;
-    return MR_OK;
-}
-
-static mr_status read_balances(mr_reader *reader, const mr_tree *map, mr_expect *expect)
-{
-    if (map == NULL)
-        return MR_OK;
-    if (map->kind != MR_TREE_MAP)
-        return MR_READER_FAIL(reader, map, "balances must be a map of names to numbers, not %s",
-                              mr_tree_quote(map).text);
-    size_t count = map->items_count / 2;
-    mr_expect_balance *entries = mr_arena_alloc(&reader->scenario->arena, count * sizeof *entries);
-    if (entries == NULL)
-        return mr_reader_no_memory(reader);
-    for (size_t i = 0; i < count; i++)
-        MR_TRY(read_balance(reader, map->items[2 * i], map->items[2 * i + 1], &entries[i]));
-    expect->balance = entries;
-    expect->balances_count = count;
-    return MR_OK;
-}
-
 static mr_status read_admissions(mr_reader *reader, const mr_tree *list,
                                  const mr_scenario_block *block, mr_expect *expect)
 {
     if (list == NULL)
         return MR_OK;
     mr_admission *entries = NULL;
-    MR_TRY(make_room(reader, list, "admissions", sizeof *entries, &entries));
+    MR_TRY(mr_reader_room(reader, list, "admissions", sizeof *entries, &entries));
     if (list->items_count != block->messages_count)
         return MR_READER_FAIL(reader, list,
                               "admissions has %zu entries for the %zu messages of "
@@ -244,7 +166,7 @@ mr_status mr_scenario_read_expect(mr_reader *reader, const mr_tree *map,
     if (map == NULL)
         return MR_OK;
     MR_TRY(mr_reader_keys(reader, map, "expect",
-                          "messages receipts balances memory queue admissions"));
+                          "messages receipts queue gas_rent admissions " MR_SCENARIO_STATE_KEYS));
     mr_expect *expect = mr_arena_alloc(&reader->scenario->arena, sizeof *expect);
     if (expect == NULL)
         return mr_reader_no_memory(reader);
@@ -253,10 +175,13 @@ mr_status mr_scenario_read_expect(mr_reader *reader, const mr_tree *map,
     MR_TRY(mr_reader_u64(reader, queue, "queue", 0, UINT64_MAX, &expect->queue_count));
     expect->queue = queue != NULL;
     expect->queue_line = queue != NULL ? queue->line : 0;
+    const mr_tree *gas_rent = mr_reader_field(map, "gas_rent");
+    MR_TRY(mr_reader_u64(reader, gas_rent, "gas_rent", 0, UINT64_MAX, &expect->gas_rent_burned));
+    expect->gas_rent = gas_rent != NULL;
+    expect->gas_rent_line = gas_rent != NULL ? gas_rent->line : 0;
     MR_TRY(read_messages(reader, mr_reader_field(map, "messages"), expect));
     MR_TRY(read_receipts(reader, mr_reader_field(map, "receipts"), expect));
-    MR_TRY(read_memories(reader, mr_reader_field(map, "memory"), expect));
-    MR_TRY(read_balances(reader, mr_reader_field(map, "balances"), expect));
+    MR_TRY(mr_scenario_read_state(reader, map, expect));
     MR_TRY(read_admissions(reader, mr_reader_field(map, "admissions"), block, expect));
     *out = expect;
     return MR_OK;

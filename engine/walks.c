@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* walks: what waits, lies in mailboxes, is due and is reserved, as of the last committed block. */
+#include "engine/agenda.h"
+#include "engine/engine_internal.h"
+#include "engine/mailbox.h"
+
+typedef mr_status visit_fn(mr_engine *engine, void *arg, mr_span key, mr_span value);
+
+/* Calls `visit` for the pairs of a table whose keys begin with `prefix` and are not below `from`,
+ * until it returns MR_NOT_FOUND or fails. */
+static mr_status walk(mr_engine *engine, mr_table table, mr_span prefix, mr_span from, void *arg,
+                      visit_fn *visit)
+{
+    if (engine->candidate != NULL)
+        return MR_STATE;
+    mr_cursor *cursor;
+    MR_TRY(mr_cursor_open(engine->store, table, prefix, from, &cursor));
+    mr_status status;
+    do {
+        mr_span key, value;
+        status = mr_cursor_next(cursor, &key, &value);
+        if (status == MR_OK)
+            status = visit(engine, arg, key, value);
+    } while (status == MR_OK);
+    mr_cursor_close(cursor);
+    return status == MR_NOT_FOUND ? MR_OK : status;
+}
+
+static mr_span prefix_of(const mr_id *id)
+{
+    return id != NULL ? mr_id_span(id) : (mr_span){0};
+}
+
+/* ---- Waiting messages ---- */
+
+typedef struct waiting_walk {
+    mr_visit_waiting *visit;
+    void *arg;
+} waiting_walk;
+
+static mr_status visit_waiting(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const waiting_walk *to = arg;
+    mr_dispatch_record read;
+    if (key.size != MR_WAIT_KEY_BYTES || !mr_waitlist_read(value, &read))
+        return MR_CORRUPT;
+    const mr_message *message = &read.dispatch.message;
+    const mr_waiting_message waiting = {
+        .program = read.destination,
+        .id = message->id,
+        .source = read.source,
+        .payer = read.payer,
+        .kind = message->kind,
+        .since = read.extra.since,
+        .wish = read.extra.wish,
+        .until = read.extra.until,
+        .gas = message->gas_limit,
+        .system_gas = read.extra.context.system_gas,
+        .value = message->value,
+        .payload = message->payload,
+    };
+    return to->visit(to->arg, &waiting) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_waiting(mr_engine *engine, const mr_id *program, mr_visit_waiting *visit,
+                            void *arg)
+{
+    waiting_walk to = {.visit = visit, .arg = arg};
+    return walk(engine, MR_TABLE_WAITLIST, prefix_of(program), (mr_span){0}, &to, visit_waiting);
+}
+
+/* ---- Letters ---- */
+
+typedef struct letter_walk {
+    mr_visit_letter *visit;
+    void *arg;
+} letter_walk;
+
+static mr_status visit_letter(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const letter_walk *to = arg;
+    if (key.size != MR_LETTER_KEY_BYTES)
+        return MR_CORRUPT;
+    mr_letter_info info;
+    mr_letter letter;
+    memcpy(info.user.bytes, key.data, sizeof info.user.bytes);
+    memcpy(info.id.bytes, key.data + sizeof info.user.bytes, sizeof info.id.bytes);
+    MR_TRY(mr_letter_decode(&info.user, &info.id, value, &letter));
+    info.from = letter.program;
+    info.payer = letter.payer;
+    info.value = letter.value;
+    info.gas = letter.gas;
+    info.deposit = letter.deposit;
+    info.since = letter.since;
+    info.until = letter.until;
+    info.payload = letter.payload;
+    return to->visit(to->arg, &info) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_letters(mr_engine *engine, const mr_id *user, mr_visit_letter *visit, void *arg)
+{
+    letter_walk to = {.visit = visit, .arg = arg};
+    return walk(engine, MR_TABLE_MAILBOX, prefix_of(user), (mr_span){0}, &to, visit_letter);
+}
+
+/* ---- Tasks ---- */
+
+typedef struct task_walk {
+    mr_visit_task *visit;
+    void *arg;
+} task_walk;
+
+static mr_status visit_task(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const task_walk *to = arg;
+    mr_task_record read;
+    if (key.size != MR_TASK_KEY_BYTES || !mr_task_read(value, &read))
+        return MR_CORRUPT;
+    mr_task_info info = {
+        .height = mr_load_be32(key.data),
+        .sequence = mr_load_be64(key.data + 4),
+        .task = read.kind,
+        .owner = read.owner,
+        .subject = read.subject,
+    };
+    if (read.kind == MR_TASK_SEND) {
+        const mr_message *message = &read.message.dispatch.message;
+        info.owner = read.message.destination;
+        info.subject = message->id;
+        info.source = read.message.source;
+        info.kind = message->kind;
+        info.gas_limit = message->gas_limit;
+        info.value = message->value;
+        info.payload = message->payload;
+    }
+    return to->visit(to->arg, &info) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_tasks(mr_engine *engine, uint32_t from, mr_visit_task *visit, void *arg)
+{
+    task_walk to = {.visit = visit, .arg = arg};
+    uint8_t key[MR_TASK_KEY_BYTES];
+    mr_task_key(from, 0, key);
+    return walk(engine, MR_TABLE_TASK, (mr_span){0}, mr_span_of(key, sizeof key), &to, visit_task);
+}
+
+/* ---- Reservations ---- */
+
+typedef struct reservation_walk {
+    mr_visit_reservation *visit;
+    void *arg;
+} reservation_walk;
+
+static mr_status visit_reservations(const reservation_walk *to, const mr_program *program)
+{
+    for (uint32_t i = 0; i < program->reservations_count; i++) {
+        const mr_reservation *reservation = &program->reservations[i];
+        const mr_reservation_info info = {
+            .program = program->id,
+            .id = reservation->id,
+            .payer = reservation->payer,
+            .amount = reservation->amount,
+            .start = reservation->start,
+            .finish = reservation->finish,
+        };
+        if (!to->visit(to->arg, &info))
+            return MR_NOT_FOUND;
+    }
+    return MR_OK;
+}
+
+static mr_status visit_program(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)value;
+    mr_id id;
+    if (key.size != sizeof id.bytes)
+        return MR_CORRUPT;
+    memcpy(id.bytes, key.data, sizeof id.bytes);
+    mr_program *program;
+    mr_status status = mr_engine_find_program(engine, &id, &program);
+    if (status != MR_OK)
+        return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+    return visit_reservations(arg, program);
+}
+
+mr_status mr_engine_reservations(mr_engine *engine, const mr_id *program,
+                                 mr_visit_reservation *visit, void *arg)
+{
+    reservation_walk to = {.visit = visit, .arg = arg};
+    if (program == NULL)
+        return walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &to, visit_program);
+    if (engine->candidate != NULL)
+        return MR_STATE;
+    mr_program *found;
+    MR_TRY(mr_engine_find_program(engine, program, &found));
+    mr_status status = visit_reservations(&to, found);
+    return status == MR_NOT_FOUND ? MR_OK : status;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mr-test: label=e2e timeout=120
+ * Goal: `millrace inspect` shows what waits, lies in mailboxes, is due and is reserved, the story
+ * of a message, and who messaged whom. Method: runs a scenario of the example programs into a
+ * database and looks into it, in text and in JSON; ids come from the run's own JSON. */
+#include "support.h"
+
+#include <jansson.h>
+
+#include "tools/millrace/names.h"
+
+/* bob's text is replied in block 12; alice's reservation ends with block 22; carol has a letter,
+ * and another one comes in block 23. */
+static const char scenario[] =
+    "programs:\n"
+    "- {name: timer, path: timer.wasm, from: alice}\n"
+    "- {name: ask, path: ask.wat, from: alice}\n"
+    "- {name: holder, path: holder.wat, from: alice}\n"
+    "blocks:\n"
+    "- messages:\n"
+    "  - {from: bob, to: timer, payload: [{u8: 1}, {u32: 10}, {text: later}], value: 5}\n"
+    "  - {from: carol, to: ask}\n"
+    "  - {from: alice, to: holder}\n"
+    "  - {from: carol, to: timer, payload: [{u8: 0}, {u32: 21}, {text: tea}]}\n"
+    "  - {from: dave, to: ask}\n"
+    "- messages: [{from: dave, to: ask, reply: 0, payload: {text: fine}}]\n";
+
+static const char ask[] =
+    "(module (import \"env\" \"memory\" (memory 1))\n"
+    "  (import \"env\" \"gr_source\" (func $source (param i32)))\n"
+    "  (import \"env\" \"gr_send_wgas\" (func $send (param i32 i32 i32 i64 i32 i32)))\n"
+    "  (data (i32.const 512) \"well?\")\n"
+    "  (func (export \"handle\")\n"
+    "    (call $source (i32.const 0))\n"
+    "    (call $send (i32.const 0) (i32.const 512) (i32.const 5) (i64.const 100000)\n"
+    "                (i32.const 0) (i32.const 600)))\n"
+    "  (func (export \"handle_reply\") nop))\n";
+
+static const char holder[] =
+    "(module (import \"env\" \"memory\" (memory 1))\n"
+    "  (import \"env\" \"gr_reserve_gas\" (func $reserve (param i64 i32 i32)))\n"
+    "  (func (export \"handle\")\n"
+    "    (call $reserve (i64.const 70000) (i32.const 20) (i32.const 0))))\n";
+
+static void print(char *out, size_t size, const char *format, const char *a, const char *b)
+{
+    (void)snprintf(out, size, format, a, b);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    if (text == NULL)
+        fail_msg("%s is no text", key);
+    return text;
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    assert_true(json_is_integer(json_object_get(object, key)));
+    return json_integer_value(json_object_get(object, key));
+}
+
+static json_t *inspect(const char *what)
+{
+    if (millrace("inspect db --json %s", what) != 0)
+        fail_msg("%s: %s", what, command_err);
+    json_t *object = json_loads(command_out, JSON_ALLOW_NUL, NULL);
+    if (object == NULL)
+        fail_msg("%s: %s", what, command_out);
+    return object;
+}
+
+/* The only entry of a list, kept by the caller with its list. */
+static json_t *only(json_t *list, const char *key)
+{
+    json_t *array = json_object_get(list, key);
+    assert_int_equal(json_array_size(array), 1);
+    return json_array_get(array, 0);
+}
+
+/* The ids of messages sent by the transactions of block 2. */
+static char messages[5][67];
+
+static int make_database(void **state)
+{
+    if (enter_folder(state) != 0)
+        return -1;
+    write_text("scenario.yaml", scenario);
+    write_text("ask.wat", ask);
+    write_text("holder.wat", holder);
+    if (millrace("run scenario.yaml --no-pin --db db --json --trace") != 0)
+        fail_msg("%s", command_err);
+    json_t *run = json_load_file("out.txt", JSON_ALLOW_NUL, NULL);
+    assert_non_null(run);
+    json_t *receipts =
+        json_object_get(json_array_get(json_object_get(run, "blocks"), 1), "receipts");
+    for (size_t i = 0; i < 5; i++)
+        print(messages[i], sizeof messages[i], "%s%s",
+              text_of(json_array_get(receipts, i), "message"), "");
+    json_decref(run);
+    return 0;
+}
+
+static void what_waits_is_listed(void **state)
+{
+    (void)state;
+    json_t *list = inspect("waitlist");
+    const json_t *waiting = only(list, "messages");
+    assert_string_equal(text_of(waiting, "id"), messages[0]);
+    assert_int_equal(number(waiting, "since"), 2);
+    assert_int_equal(number(waiting, "wish"), 12);
+    assert_int_equal(number(waiting, "until"), 12);
+    assert_string_equal(text_of(waiting, "value"), "5");
+    const mr_id bob = mr_id_of_name("bob");
+    assert_string_equal(text_of(waiting, "from"), mr_id_print(&bob).text);
+    char of_program[128], of_another[128];
+    print(of_program, sizeof of_program, "waitlist %s%s", text_of(waiting, "program"), "");
+    print(of_another, sizeof of_another, "waitlist %s%s", messages[0], "");
+    assert_int_equal(millrace("inspect db %s", of_program), 0);
+    assert_contains(command_out, ", waits since 2, woken at 12, gas ");
+    json_t *of = inspect(of_program);
+    (void)only(of, "messages");
+    json_decref(of);
+    of = inspect(of_another);
+    assert_int_equal(json_array_size(json_object_get(of, "messages")), 0);
+    json_decref(of);
+    json_decref(list);
+    assert_int_equal(millrace("inspect db"), 0);
+    assert_contains(command_out, "\nwaiting   1\nletters   1\nagenda    4\n");
+}
+
+static void a_mailbox_is_listed_by_name_or_id(void **state)
+{
+    (void)state;
+    json_t *list = inspect("mailbox");
+    const json_t *letter = only(list, "letters");
+    assert_int_equal(number(letter, "gas"), 100000);
+    assert_int_equal(number(letter, "until"), 1002);
+    assert_string_equal(text_of(letter, "payload"), "77656c6c3f");
+    char by_id[128];
+    print(by_id, sizeof by_id, "mailbox %s%s", text_of(letter, "user"), "");
+    assert_int_equal(millrace("inspect db mailbox carol"), 0);
+    assert_contains(command_out, ", since 2, until 1002, gas 100,000, value 0: \"well?\"\n");
+    char by_name[sizeof command_out];
+    memcpy(by_name, command_out, sizeof by_name);
+    assert_int_equal(millrace("inspect db %s", by_id), 0);
+    assert_string_equal(command_out, by_name);
+    assert_int_equal(millrace("inspect db mailbox dave"), 0);
+    assert_string_equal(command_out, "no letters\n");
+    json_decref(list);
+}
+
+static void the_agenda_is_listed_by_height(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *task;
+        json_int_t height;
+    } due[] = {{"end_wait", 12}, {"reservation", 22}, {"send", 23}, {"letter", 1002}};
+    json_t *list = inspect("agenda");
+    json_t *tasks = json_object_get(list, "tasks");
+    assert_int_equal(json_array_size(tasks), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(text_of(json_array_get(tasks, i), "task"), due[i].task);
+        assert_int_equal(number(json_array_get(tasks, i), "height"), due[i].height);
+    }
+    assert_string_equal(text_of(json_array_get(tasks, 0), "subject"), messages[0]);
+    assert_string_equal(text_of(json_object_get(json_array_get(tasks, 2), "message"), "payload"),
+                        "746561");
+    json_decref(list);
+    assert_int_equal(millrace("inspect db agenda --lines 2"), 0);
+    assert_contains(command_out, "      12  end_wait     0x");
+    assert_contains(command_out, "... and 2 more\n");
+}
+
+static void reservations_are_listed(void **state)
+{
+    (void)state;
+    json_t *list = inspect("reservations");
+    const json_t *reservation = only(list, "reservations");
+    assert_int_equal(number(reservation, "amount"), 70000);
+    assert_int_equal(number(reservation, "start"), 2);
+    assert_int_equal(number(reservation, "finish"), 22);
+    char of_program[128];
+    print(of_program, sizeof of_program, "program %s%s", text_of(reservation, "program"), "");
+    json_t *program = inspect(of_program);
+    assert_int_equal(number(program, "reservations"), 1);
+    assert_int_equal(number(program, "waiting"), 0);
+    json_decref(program);
+    json_decref(list);
+    assert_fails(millrace("inspect db reservations %s", messages[0]), 1, "not found");
+    assert_fails(millrace("inspect db reservations moon"), 1, "'moon' is no id");
+}
+
+static void a_message_has_its_story(void **state)
+{
+    (void)state;
+    assert_int_equal(millrace("inspect db message %s", messages[0]), 0);
+    assert_contains(command_out, "block 2: handled, handle 0x");
+    assert_contains(command_out, ": waiting, gas ");
+    assert_contains(command_out, "\nnow: waits in 0x");
+    assert_contains(command_out, ", until block 12\n");
+    /* dave was asked, and answered: the program's message has a letter, a reply and its dispatch.
+     */
+    assert_int_equal(millrace("inspect db block 2 --json"), 0);
+    json_t *block = json_loads(command_out, 0, NULL);
+    assert_non_null(block);
+    const mr_id dave = mr_id_of_name("dave");
+    char letter[67] = "";
+    size_t i;
+    json_t *message;
+    json_array_foreach(json_object_get(block, "messages"), i,
+                       message) if (strcmp(text_of(message, "to"), mr_id_print(&dave).text) == 0 &&
+                                    strcmp(text_of(message, "kind"), "send") == 0)
+        print(letter, sizeof letter, "%s%s", text_of(message, "id"), "");
+    json_decref(block);
+    char what[96];
+    print(what, sizeof what, "message %s%s", letter, "");
+    json_t *story = inspect(what);
+    json_t *events = json_object_get(story, "events");
+    assert_int_equal(json_array_size(events), 2);
+    assert_string_equal(text_of(json_array_get(events, 0), "event"), "a letter");
+    assert_int_equal(number(json_array_get(events, 0), "block"), 2);
+    assert_string_equal(text_of(json_array_get(events, 1), "event"), "replied to");
+    assert_int_equal(number(json_array_get(events, 1), "block"), 3);
+    assert_string_equal(text_of(json_array_get(events, 1), "outcome"), "ok");
+    assert_true(json_is_null(json_object_get(story, "now")));
+    json_decref(story);
+    assert_fails(millrace("inspect db message 0x%064d", 7), 1, "nothing is known of a message 0x");
+    assert_fails(millrace("inspect db message"), 2, "which message?");
+}
+
+static void a_graph_has_every_message_of_the_block(void **state)
+{
+    (void)state;
+    json_t *block = inspect("block 2"), *graph = inspect("graph 2");
+    json_int_t dispatches = 0, users = 0, gas = 0, value = 0;
+    size_t i;
+    json_t *edge, *receipt;
+    json_array_foreach(json_object_get(graph, "edges"), i, edge)
+    {
+        if (json_is_true(json_object_get(edge, "to_user")))
+            users += number(edge, "count");
+        else
+            dispatches += number(edge, "count");
+        gas += number(edge, "gas");
+        value += strtoll(text_of(edge, "value"), NULL, 10);
+    }
+    assert_int_equal(dispatches, json_array_size(json_object_get(block, "receipts")));
+    assert_int_equal(users, json_array_size(json_object_get(block, "messages")));
+    json_int_t burned = 0;
+    json_array_foreach(json_object_get(block, "receipts"), i, receipt) burned +=
+        number(receipt, "gas_burned");
+    assert_int_equal(gas, burned);
+    assert_int_equal(value, 5); /* bob's */
+    assert_int_equal(json_array_size(json_object_get(graph, "nodes")), 3 + 4);
+    json_decref(block);
+    json_decref(graph);
+    assert_int_equal(millrace("inspect db graph 2"), 0);
+    assert_contains(command_out, "program  0x");
+    assert_contains(command_out, "user     0x");
+    assert_contains(command_out, "  1 letter\n");
+    assert_contains(command_out, "  1 handle, gas ");
+    assert_int_equal(millrace("inspect db graph 2 --dot"), 0);
+    assert_contains(command_out, "digraph \"block 2\" {\n");
+    assert_contains(command_out, ", shape=box];\n");
+    assert_contains(command_out, "\\nvalue 5\"];\n");
+    assert_contains(command_out, "\"1 letter\", style=dashed];\n");
+    assert_fails(millrace("inspect db graph 99"), 1, "99");
+    assert_fails(millrace("inspect db graph"), 2, "which block?");
+    assert_fails(millrace("inspect db agenda --dot"), 2, "--dot is for graphs");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_waits_is_listed),
+        cmocka_unit_test(a_mailbox_is_listed_by_name_or_id),
+        cmocka_unit_test(the_agenda_is_listed_by_height),
+        cmocka_unit_test(reservations_are_listed),
+        cmocka_unit_test(a_message_has_its_story),
+        cmocka_unit_test(a_graph_has_every_message_of_the_block),
+    };
+    return cmocka_run_group_tests(tests, make_database, leave_folder);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/millrace/forest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Nodes by message: the first and the last so far. Ids of messages are digests, so their first
+ * bytes spread them well. */
+typedef struct slot {
+    uint32_t first, last; /* MR_NODE_NONE: empty */
+} slot;
+
+typedef struct growing {
+    mr_forest *forest;
+    const mr_block *block;
+    slot *slots;
+    size_t mask;
+} growing;
+
+static bool same(const mr_id *a, const mr_id *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+static bool is_zero(const mr_id *id)
+{
+    static const mr_id zero;
+    return same(id, &zero);
+}
+
+static slot *find(const growing *g, const mr_id *message)
+{
+    for (size_t at = mr_load_le64(message->bytes);; at++) {
+        slot *there = &g->slots[at & g->mask];
+        if (there->first == MR_NODE_NONE ||
+            same(&g->forest->nodes[there->first].receipt.message, message))
+            return there;
+    }
+}
+
+static mr_status make_slots(growing *g)
+{
+    size_t count = 16;
+    while (count < 2 * (size_t)g->forest->count)
+        count *= 2;
+    g->slots = malloc(count * sizeof *g->slots);
+    if (g->slots == NULL)
+        return MR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        g->slots[i].first = g->slots[i].last = MR_NODE_NONE;
+    g->mask = count - 1;
+    return MR_OK;
+}
+
+/* A message's children have run before it runs again, so the parent is its last dispatch so far. */
+static void hang_up(const growing *g, uint32_t i)
+{
+    mr_node *node = &g->forest->nodes[i];
+    if (is_zero(&node->receipt.parent))
+        return;
+    const slot *there = find(g, &node->receipt.parent);
+    if (there->first == MR_NODE_NONE)
+        return;
+    mr_node *parent = &g->forest->nodes[there->last];
+    node->parent = there->last;
+    node->root = parent->root;
+    if (parent->first_child == MR_NODE_NONE)
+        parent->first_child = i;
+    else
+        g->forest->nodes[parent->last_child].next = i;
+    parent->last_child = i;
+    if (!node->trace.waited && parent->later > 0)
+        parent->later--;
+}
+
+static void add_node(const growing *g, uint32_t i, uint64_t *user)
+{
+    mr_node *node = &g->forest->nodes[i];
+    *node = (mr_node){
+        .parent = MR_NODE_NONE,
+        .root = i,
+        .first_child = MR_NODE_NONE,
+        .last_child = MR_NODE_NONE,
+        .next = MR_NODE_NONE,
+        .transaction = MR_NODE_NONE,
+        .users_first = *user,
+    };
+    (void)mr_block_receipt(g->block, i, &node->receipt);
+    (void)mr_block_trace(g->block, i, &node->trace);
+    mr_user_message message;
+    for (; mr_block_user_message(g->block, *user, &message) && message.receipt == i; ++*user)
+        node->users_count++;
+    node->later = node->receipt.sent - node->users_count;
+    hang_up(g, i);
+    slot *there = find(g, &node->receipt.message);
+    node->earlier = there->last;
+    if (there->first == MR_NODE_NONE)
+        there->first = i;
+    there->last = i;
+}
+
+static mr_status grow(growing *g)
+{
+    MR_TRY(make_slots(g));
+    mr_block_info info;
+    mr_block_info_get(g->block, &info);
+    uint64_t user = info.agenda_messages_count;
+    for (uint32_t i = 0; i < g->forest->count; i++)
+        add_node(g, i, &user);
+    for (uint64_t t = 0; t < g->forest->transactions_count; t++) {
+        mr_transaction_result result;
+        g->forest->of_transaction[t] = MR_NODE_NONE;
+        if (!mr_block_transaction(g->block, t, &result) || is_zero(&result.message))
+            continue;
+        const uint32_t first = find(g, &result.message)->first;
+        g->forest->of_transaction[t] = first;
+        if (first != MR_NODE_NONE)
+            g->forest->nodes[first].transaction = (uint32_t)t;
+    }
+    return MR_OK;
+}
+
+mr_status mr_forest_grow(const mr_block *block, mr_forest *out)
+{
+    mr_block_info info;
+    mr_block_info_get(block, &info);
+    if (info.receipts_count >= MR_NODE_NONE || info.transactions_count >= MR_NODE_NONE)
+        return MR_LIMIT;
+    mr_forest forest = {
+        .nodes = malloc((info.receipts_count + 1) * sizeof *forest.nodes),
+        .count = (uint32_t)info.receipts_count,
+        .of_transaction = malloc((info.transactions_count + 1) * sizeof *forest.of_transaction),
+        .transactions_count = info.transactions_count,
+    };
+    growing g = {.forest = &forest, .block = block};
+    mr_status status =
+        forest.nodes == NULL || forest.of_transaction == NULL ? MR_NO_MEMORY : grow(&g);
+    free(g.slots);
+    if (status != MR_OK) {
+        mr_forest_fini(&forest);
+        return status;
+    }
+    *out = forest;
+    return MR_OK;
+}
+
+void mr_forest_fini(mr_forest *forest)
+{
+    free(forest->nodes);
+    free(forest->of_transaction);
+    *forest = (mr_forest){0};
+}

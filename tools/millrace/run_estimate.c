@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run: what gas messages need. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tools/millrace/run_internal.h"
+
+static bool can_be_estimated(const mr_transaction *transaction)
+{
+    return transaction->kind == MR_TRANSACTION_SEND || transaction->kind == MR_TRANSACTION_REPLY;
+}
+
+/* `refused` is why there is no estimate, or "". */
+static void print(const mr_running *r, uint64_t number, const mr_estimate *e, const char *refused)
+{
+    (void)printf("estimate for message %" PRIu64 " of block %" PRIu64 ": ", number + 1,
+                 r->blocks_count + 1);
+    if (refused[0] != '\0')
+        (void)printf("%s\n", refused);
+    else if (e->succeeds)
+        (void)printf("gas %s, of which %s burn, in %" PRIu32 " block%s%s\n",
+                     mr_count_print(e->gas_limit).text, mr_count_print(e->gas_burned).text,
+                     e->blocks, mr_plural(e->blocks), e->waits ? ", and then it waits" : "");
+    else
+        (void)printf("no gas suffices: %s in %s%s%s\n", mr_outcome_name(e->outcome),
+                     mr_names_brief(&r->scenario.names, &e->failed).text,
+                     e->text.size > 0 ? ", " : "",
+                     e->text.size > 0 ? mr_bytes_print(e->text).text : "");
+}
+
+static json_t *object(const mr_running *r, uint64_t number, const mr_estimate *e,
+                      const char *refused)
+{
+    json_t *index = mr_json_u64(number);
+    if (refused[0] != '\0')
+        return json_pack("{s:o, s:s}", "message", index, "refused", refused);
+    if (!e->succeeds)
+        return json_pack("{s:o, s:b, s:s, s:o, s:o}", "message", index, "succeeds", 0, "outcome",
+                         mr_outcome_name(e->outcome), "failed",
+                         mr_json_id(&r->scenario.names, &e->failed), "text", mr_json_text(e->text));
+    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:b}", "message", index, "succeeds", 1, "gas_limit",
+                     mr_json_u64(e->gas_limit), "gas_burned", mr_json_u64(e->gas_burned), "blocks",
+                     mr_json_u64(e->blocks), "waits", (int)e->waits);
+}
+
+static mr_status tell(mr_running *r, uint64_t number, const mr_estimate *e, const char *refused)
+{
+    if (!r->options->json) {
+        print(r, number, e, refused);
+        return MR_OK;
+    }
+    if (r->estimates == NULL)
+        r->estimates = json_array();
+    return r->estimates != NULL &&
+                   json_array_append_new(r->estimates, object(r, number, e, refused)) == 0
+               ? MR_OK
+               : mr_run_no_memory(r);
+}
+
+mr_status mr_run_estimate(mr_running *r, const mr_block_params *params)
+{
+    if (r->view == NULL)
+        MR_TRY(mr_view_open(r->engine, MR_VIEW_ALONE, &r->view, r->error));
+    else
+        MR_TRY(mr_view_refresh(r->view, r->error));
+    const mr_transaction *transactions = (const mr_transaction *)(void *)r->transactions.data;
+    for (uint64_t i = 0; i < r->transactions.size / sizeof *transactions; i++) {
+        if (!can_be_estimated(&transactions[i]))
+            continue;
+        mr_estimate estimate = {0};
+        mr_error refused = {0};
+        mr_status status =
+            mr_view_estimate(r->view, params, &transactions[i], 0, 0, &estimate, &refused);
+        if (status != MR_OK && status != MR_INVALID) {
+            *r->error = refused;
+            return status;
+        }
+        MR_TRY(tell(r, i, &estimate, status == MR_INVALID ? refused.text : ""));
+    }
+    return MR_OK;
+}
