@@ -270,6 +270,42 @@ static void damage_to_programs_stops_nothing(void **state)
     try_table(PROGRAM);
 }
 
+/* Records that are whole and say what no engine writes. */
+static void messages_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    enum {
+        WHAT = 1,
+        TASK_FLAGS = 3,
+        QUEUE_KIND = 1,
+        QUEUE_FLAGS = 2,
+        SEND = 2,
+        WAITED = 32,
+        VALUE = 4
+    };
+    static uint8_t bytes[1 << 16];
+    unsigned tasks = 0, queued = 0;
+    for (size_t i = 0; i < records_count; i++) {
+        const record *of = &records[i];
+        size_t size = of->value_bytes;
+        memcpy(bytes, of->value, size);
+        if (of->table == TASK && bytes[WHAT] == SEND) {
+            bytes[TASK_FLAGS] |= WAITED; /* it has waited: an empty context */
+            memset(bytes + size, 0, 4);
+            size += 4;
+            tasks++;
+        } else if (of->table == QUEUE && (bytes[QUEUE_FLAGS] & WAITED) != 0) {
+            bytes[QUEUE_KIND] = VALUE; /* one that runs nothing */
+            queued++;
+        } else {
+            continue;
+        }
+        replace(of, bytes, size);
+        assert_int_equal(look(NULL).status, MR_CORRUPT);
+    }
+    assert_true(tasks > 0 && queued > 0);
+}
+
 /* A record under the key of another of its table: two things of one name. */
 static void records_that_stand_elsewhere_stop_nothing(void **state)
 {
@@ -300,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_block_uses_everything),
+        cmocka_unit_test(messages_that_cannot_be_are_refused),
         cmocka_unit_test(damage_to_what_waits_stops_nothing),
         cmocka_unit_test(damage_to_tasks_stops_nothing),
         cmocka_unit_test(damage_to_letters_stops_nothing),
