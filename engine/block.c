@@ -397,7 +397,9 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
     engine->statistics.wait_ns += mr_clock_ns() - written;
     free(batches);
     if (status != MR_OK) {
-        engine->broken = status;
+        /* Without memory for it the store has not taken the change, and says so itself if it had. */
+        if (status != MR_NO_MEMORY)
+            engine->broken = status;
         return status;
     }
     accept(block);

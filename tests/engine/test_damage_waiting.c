@@ -9,7 +9,14 @@
 
 #include "engine/id.h"
 
-enum { OUT = 0x800, RUNS = 0x2000, BYTES_TRIED = 16 };
+enum { OUT = 0x800, RUNS = 0x2000 };
+
+/* Each trial opens a database: so many bytes of a record, and so many of its first ones, are tried. */
+#ifdef MR_SANITIZED
+enum { BYTES_TRIED = 3, HEAD_TRIED = 3 };
+#else
+enum { BYTES_TRIED = 10, HEAD_TRIED = 6 };
+#endif
 
 static mr_id code, a, b, c, alice, bob;
 static mr_id woken_by_hand, letters[3], reservations[2], expected_root;
@@ -198,7 +205,7 @@ static void try_record(const record *of)
     const size_t size = of->value_bytes;
     assert_true(size < sizeof bytes);
     /* The head of a record byte by byte, the rest, payloads above all, here and there. */
-    for (size_t at = 0; at < size; at += at < 8 ? 1 : 1 + size / BYTES_TRIED) {
+    for (size_t at = 0; at < size; at += at < HEAD_TRIED ? 1 : 1 + size / BYTES_TRIED) {
         memcpy(bytes, of->value, size);
         bytes[at] ^= at % 3 == 0 ? 0xff : at % 3 == 1 ? 0x01 : 0x80;
         try_bytes(of, bytes, size, "byte", at);
@@ -313,8 +320,8 @@ static void records_that_stand_elsewhere_stop_nothing(void **state)
     static const uint32_t moved[] = {WAITLIST, TASK, MAILBOX, QUEUE};
     for (size_t t = 0; t < 4; t++) {
         for (size_t i = 0; i < records_count; i++) {
-            for (size_t k = 0; k < records_count; k++) {
-                if (i != k && records[i].table == moved[t] && records[k].table == moved[t])
+            for (size_t k = i + 1; k <= i + 2 && k < records_count; k++) {
+                if (records[i].table == moved[t] && records[k].table == moved[t])
                     try_bytes(&records[i], records[k].value, records[k].value_bytes, "other", k);
             }
         }
