@@ -19,6 +19,12 @@
 #include "tests/model/random.h"
 #include "tests/model/rules.h"
 
+#ifdef MR_SANITIZED
+enum { CASES = 15 };
+#else
+enum { CASES = 100 };
+#endif
+
 /* A world of programs that do anything at all. */
 enum { WORLD_PROGRAMS = 8, WORLD_OPS = 24, WORLD_BLOCKS = 25 };
 
@@ -139,7 +145,7 @@ static void live(world *w)
 static void random_scripts_neither_make_nor_lose_gas_or_value(void **state)
 {
     (void)state;
-    const uint64_t seed = mr_play_seed(), cases = mr_play_number("MR_CASES", 100);
+    const uint64_t seed = mr_play_seed(), cases = mr_play_number("MR_CASES", CASES);
     const uint64_t only = mr_play_number("MR_CASE", UINT64_MAX);
     printf("MR_SEED=%llu\n", (unsigned long long)seed);
     for (uint64_t i = 0; i < cases; i++) {

@@ -19,7 +19,11 @@
 #include "tests/model/random.h"
 #include "tests/programs/actor.h"
 
-enum { CASES = 200 };
+#ifdef MR_SANITIZED
+enum { CASES = 25 };
+#else
+enum { CASES = 120 };
+#endif
 
 static const uint32_t streams_counts[] = {1, 2, 3, 8, 32};
 
