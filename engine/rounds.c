@@ -125,7 +125,8 @@ static uint64_t given_home(const mr_dispatch *dispatch)
     return goes_home ? dispatch->extra->context.system_gas : 0;
 }
 
-/* Chooses from the pending messages. What stays pending begins at pending_at. */
+/* Chooses from the pending messages. What stays pending begins at pending_at. A round is of one
+ * generation: what it creates exists for the next one, which may be pending behind it. */
 static mr_status choose(mr_block *block, size_t *chosen_count)
 {
     const uint64_t execution = block->execution;
@@ -135,6 +136,8 @@ static mr_status choose(mr_block *block, size_t *chosen_count)
     for (; at < block->pending_count; at++) {
         const mr_item *item = &block->pending[at];
         mr_program *program = program_of(item);
+        if (chosen > 0 && dispatch_of(item)->generation != dispatch_of(block->chosen)->generation)
+            break;
         uint64_t limit = 0;
         if (has_limit(block))
             MR_TRY(limit_of(block, item, chosen == 0, &limit));
