@@ -183,6 +183,27 @@ LEDGER_TEST(a_guessed_id_is_a_user_until_the_next_generation)
     assert_int_equal(ledger_info(f).letters_count, 1);
 }
 
+/* So it is where the block's gas lets a part of a generation run only with the next one behind it. */
+LEDGER_TEST(a_made_program_exists_for_the_next_generation_in_any_round)
+{
+    const mr_id made = child_of_next(f, 1, &world.code, "salt");
+    script make = script_new(), guess = script_new(), later = script_new();
+    STEP(&make, "gr_create_program_wgas", script_to(&make, &world.code, 0),
+         script_text(&make, "salt"), 4, 0, 0, 2000, 0, OUT);
+    STEP(&guess, "gr_send_wgas", script_to(&guess, &made, 0), 0, 0, 2000, 0, OUT);
+    STEP(&later, "gr_send_wgas", script_to(&later, &world.c, 0), script_script(&later, &guess),
+         script_span(&guess).size, 9000, 0, OUT);
+    f->gas = 20000;
+    f->params.gas_limit = 35000; /* one of the two, then the other with what the first sent */
+    const mr_transaction sends[] = {fixture_send_of(f, &world.b, script_span(&later)),
+                                    fixture_send_of(f, &world.a, script_span(&make))};
+    fixture_run(f, sends, 2);
+    fixture_accepted(f);
+    assert_ran(f, 2, &world.c, HANDLE, OK, 9000, RUN);
+    assert_ran(f, 3, &made, INIT, OK, 2000, RUN);
+    assert_int_equal(ledger_info(f).letters_count, 0);
+}
+
 LEDGER_TEST(an_init_that_fails_comes_back_to_the_maker)
 {
     const mr_value before = account(f, "alice");
@@ -246,6 +267,7 @@ int main(void)
         cmocka_unit_test(without_its_code_the_maker_has_an_error_reply),
         cmocka_unit_test(the_same_program_is_not_made_twice),
         cmocka_unit_test(a_guessed_id_is_a_user_until_the_next_generation),
+        cmocka_unit_test(a_made_program_exists_for_the_next_generation_in_any_round),
         cmocka_unit_test(an_init_that_fails_comes_back_to_the_maker),
         cmocka_unit_test(a_failed_dispatch_makes_nothing),
         cmocka_unit_test(many_make_many),
