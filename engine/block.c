@@ -214,16 +214,18 @@ static mr_status execute(mr_block *block, mr_error *error)
     return engine->check ? mr_block_check(block, error) : MR_OK;
 }
 
-/* Takes back one program. A machine that has no memory for that cannot go on. */
+/* Takes back one program. A machine that has no memory for that cannot go on; on a view that is alone
+ * nothing leads to the program, and the store has what it was. */
 static void reject_program(mr_engine *engine, mr_program *program)
 {
-    if (program->undo->created) {
-        mr_index_remove(&engine->index, program);
-        mr_program_free(program, engine->pool);
+    const bool created = program->undo->created;
+    mr_status status = created ? MR_OK : mr_program_reject(program, engine->pool);
+    if (status == MR_OK && !created)
         return;
-    }
-    mr_status status = mr_program_reject(program, engine->pool);
-    MR_ASSERT(status == MR_OK);
+    MR_ASSERT(created || engine->alone);
+    atomic_fetch_sub_explicit(&engine->loaded_bytes, program->loaded_bytes, memory_order_relaxed);
+    mr_index_remove(&engine->index, program);
+    mr_program_free(program, engine->pool);
 }
 
 /* Messages of the queue have the gas they had, and those that have waited are known again. */
@@ -289,7 +291,7 @@ mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
             mr_status_text(engine->broken));
     if (transactions_count > UINT32_MAX)
         return MR_FAIL(error, MR_LIMIT, "a block takes at most %u transactions", UINT32_MAX);
-    if (engine->height + 1 > UINT32_MAX)
+    if (engine->height + 1 >= UINT32_MAX) /* at which falls due what never does */
         return MR_FAIL(error, MR_LIMIT, "programs cannot be told of a block height beyond 32 bits");
     mr_block *block = make(engine, params, transactions, transactions_count);
     if (block == NULL)

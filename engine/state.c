@@ -83,6 +83,8 @@ mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program 
         *out = program;
         return MR_OK;
     }
+    if (engine->of != NULL && engine->broken != MR_OK)
+        return engine->broken; /* a view that could not move */
     mr_buffer record = {0};
     mr_status status = mr_store_get(engine->store, MR_TABLE_PROGRAM, mr_id_span(id), &record);
     if (program != NULL) {
@@ -336,8 +338,11 @@ static mr_status read_head(mr_engine *engine, mr_error *error)
             status = MR_CORRUPT;
     }
     mr_buffer_fini(&record);
-    if (status != MR_OK)
+    if (status == MR_NOT_FOUND || status == MR_CORRUPT)
         return MR_FAIL(error, MR_CORRUPT, "the database's head record is missing or damaged");
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "the database's head record cannot be read: %s",
+                       mr_status_text(status));
     return MR_OK;
 }
 

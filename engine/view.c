@@ -30,11 +30,12 @@ static mr_status open_store(mr_engine *view, mr_error *error)
 
 static mr_status open_accounts(mr_engine *view, mr_error *error)
 {
-    mr_accounts_free(view->accounts);
-    view->accounts = NULL;
-    mr_status status = mr_accounts_new(view->store, MR_TABLE_ACCOUNT, &view->accounts);
+    mr_accounts *accounts;
+    mr_status status = mr_accounts_new(view->store, MR_TABLE_ACCOUNT, &accounts);
     if (status != MR_OK)
         return MR_FAIL(error, status, "out of memory for a view");
+    mr_accounts_free(view->accounts);
+    view->accounts = accounts;
     return MR_OK;
 }
 
@@ -44,9 +45,10 @@ static mr_status load(mr_engine *view, mr_error *error)
     view->next_due = view->alone ? UINT32_MAX : 0;
     MR_TRY(open_accounts(view, error));
     if (!view->alone) {
+        mr_tree *tree;
+        MR_TRY(mr_tree_open(view->store, MR_TABLE_TREE, &tree, error));
         mr_tree_free(view->tree);
-        view->tree = NULL;
-        MR_TRY(mr_tree_open(view->store, MR_TABLE_TREE, &view->tree, error));
+        view->tree = tree;
     }
     for (size_t i = 0; i < view->queue_count; i++)
         mr_queued_free(view->queue[i]);
@@ -118,20 +120,26 @@ static void forget_made(mr_engine *view)
     view->made.size = 0;
 }
 
-static mr_status move(mr_engine *view, mr_snapshot *snapshot, mr_error *error)
+static mr_status try_to_move(mr_engine *view, mr_snapshot *snapshot, mr_error *error)
 {
+    view->broken = MR_OK;
+    forget_made(view);
     if (view->alone) {
         mr_status status = mr_store_overlay_move(view->store, snapshot);
         if (status != MR_OK)
             return MR_FAIL(error, status, "out of memory for a view");
-    } else {
+    } else if (snapshot != NULL) {
         mr_store_view_move(view->store, snapshot);
     }
     view->epoch++;
-    view->broken = MR_OK;
-    forget_made(view);
     trim(view);
     return load(view, error);
+}
+
+/* A view that could not move shows no block, until it can. */
+static mr_status move(mr_engine *view, mr_snapshot *snapshot, mr_error *error)
+{
+    return view->broken = try_to_move(view, snapshot, error);
 }
 
 mr_status mr_view_refresh(mr_engine *view, mr_error *error)
@@ -140,7 +148,7 @@ mr_status mr_view_refresh(mr_engine *view, mr_error *error)
         return MR_FAIL(error, MR_STATE, "only a view can be refreshed");
     if (view->candidate != NULL)
         return MR_FAIL(error, MR_STATE, "there is a candidate block: discard it first");
-    if (mr_store_sequence(view->of->store) == view->sequence)
+    if (mr_store_sequence(view->of->store) == view->sequence && view->broken == MR_OK)
         return MR_OK;
     mr_snapshot *snapshot;
     mr_status status = mr_store_snapshot(view->of->store, &snapshot);
@@ -218,6 +226,8 @@ mr_status mr_engine_read(mr_engine *engine, const mr_reading *reading, mr_answer
 {
     if (engine->candidate != NULL)
         return MR_FAIL(error, MR_STATE, "there is a candidate block: commit or discard it first");
+    if (engine->of != NULL && engine->broken != MR_OK)
+        return MR_FAIL(error, engine->broken, "the view shows no block: refresh it");
     const uint32_t entry = entry_of(reading->entry);
     if (entry == MR_ENTRIES_COUNT)
         return MR_FAIL(error, MR_INVALID, "'%s' is no entry that reads: state and metahash are",
@@ -402,6 +412,8 @@ mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
     if (transaction->kind != MR_TRANSACTION_CREATE && transaction->kind != MR_TRANSACTION_SEND &&
         transaction->kind != MR_TRANSACTION_REPLY)
         return MR_FAIL(error, MR_INVALID, "only messages have a gas limit to be estimated");
+    if (view->broken != MR_OK)
+        MR_TRY(move(view, NULL, error));
     return estimate(view, params, transaction, gas_max != 0 ? gas_max : (uint64_t)1 << 40,
                     blocks_max != 0 ? blocks_max : BLOCKS_MAX, out, error);
 }

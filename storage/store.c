@@ -378,6 +378,19 @@ mr_status mr_store_wait(mr_store *store, mr_error *error)
     return status;
 }
 
+void mr_store_forgive(mr_store *store)
+{
+    lock_idle(store);
+    store->failure = (mr_error){0};
+    pthread_mutex_unlock(&store->lock);
+    mr_layer *layer = atomic_load(&store->layer); /* of a change that failed */
+    if (layer == NULL)
+        return;
+    atomic_store(&store->layer, NULL);
+    drain(store);
+    mr_store_layer_put(store, layer);
+}
+
 uint64_t mr_store_bytes_written(const mr_store *store)
 {
     return atomic_load_explicit(&store->bytes_written, memory_order_relaxed);

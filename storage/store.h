@@ -138,8 +138,8 @@ mr_status mr_store_open_overlay(mr_snapshot *snapshot, uint64_t hidden, mr_store
                                 mr_error *error);
 
 /* mr_store_overlay_move drops an overlay's own changes, and makes it read another snapshot of the
- * same store unless that is NULL. The caller sees to it that nobody reads the overlay meanwhile.
- * Errors: MR_NO_MEMORY, unchanged. */
+ * same store unless that is NULL; a change that failed is forgotten, too. The caller sees to it that
+ * nobody reads the overlay meanwhile. Errors: MR_NO_MEMORY: the changes that did not fail are there. */
 mr_status mr_store_overlay_move(mr_store *overlay, mr_snapshot *snapshot);
 
 #endif

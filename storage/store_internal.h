@@ -93,4 +93,8 @@ mr_status mr_store_start(const mr_backend_ops *ops, mr_backend *backend, uint32_
 /* mr_store_layer_put gives back a counted reference; the last one makes the layer a spare one. */
 void mr_store_layer_put(mr_store *store, mr_layer *layer);
 
+/* mr_store_forgive waits until nothing is in flight, and forgets that a change failed, and what it
+ * was: of a store whose changes are about to be dropped. */
+void mr_store_forgive(mr_store *store);
+
 #endif

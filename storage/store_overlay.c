@@ -226,7 +226,7 @@ mr_status mr_store_open_overlay(mr_snapshot *snapshot, uint64_t hidden, mr_store
 mr_status mr_store_overlay_move(mr_store *store, mr_snapshot *snapshot)
 {
     MR_ASSERT(store->ops == &overlay);
-    MR_TRY(mr_store_wait(store, NULL));
+    mr_store_forgive(store); /* the committer is done with the changes, too */
     mr_backend *backend = store->backend;
     mr_backend *before = backend->changes;
     mr_status status = make_changes(backend);

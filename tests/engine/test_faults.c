@@ -399,11 +399,55 @@ static void any_reading_of_the_first_block_may_fail(void **state)
     fail_in_the_first_block(&reads, MR_IO);
 }
 
+static mr_status estimate(mr_engine *view, const full *w, mr_estimate *out)
+{
+    mr_error error = {0};
+    return mr_view_estimate(view, &w->f.params, &w->transactions[2], 30000, 30, out, &error);
+}
+
+/* A view that could not be opened is none; one that could not estimate can when there is memory. */
+static void any_allocation_of_a_view_may_fail(void **state)
+{
+    (void)state;
+    static full w;
+    open_full(&w, (mr_engine_options){0});
+    mr_engine *view = NULL;
+    mr_error error = {0};
+    mr_status status = MR_NO_MEMORY;
+    for (long n = 1; status != MR_OK; n++) {
+        atomic_store(&left, n);
+        status = mr_view_open(w.f.engine, MR_VIEW_ALONE, &view, &error);
+        atomic_store(&left, 0);
+        assert_true(status == MR_OK || status == MR_NO_MEMORY);
+    }
+    mr_estimate expected, found;
+    assert_int_equal(estimate(view, &w, &expected), MR_OK);
+    assert_true(expected.succeeds);
+    unsigned failed = 0;
+    for (long n = 1;; n += 1 + n / 64) {
+        atomic_store(&left, n);
+        status = estimate(view, &w, &found);
+        const bool ended = atomic_exchange(&left, 0) > 0;
+        assert_true(status == MR_OK || status == MR_NO_MEMORY);
+        failed += status != MR_OK;
+        if (ended)
+            break;
+        assert_int_equal(estimate(view, &w, &found), MR_OK);
+        assert_true(found.succeeds && found.gas_limit == expected.gas_limit &&
+                    found.gas_burned == expected.gas_burned);
+    }
+    print_message("%u failures\n", failed);
+    assert_true(failed > 20);
+    assert_int_equal(mr_engine_close(view, NULL), MR_OK);
+    fixture_close(&w.f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_allocation_of_a_block_may_fail),
         cmocka_unit_test(a_block_that_never_began_leaves_the_queue),
+        cmocka_unit_test(any_allocation_of_a_view_may_fail),
         cmocka_unit_test(any_allocation_of_a_commit_may_fail),
         cmocka_unit_test(any_allocation_of_the_first_block_may_fail),
         cmocka_unit_test(any_reading_of_the_first_block_may_fail),
