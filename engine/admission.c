@@ -376,15 +376,15 @@ static mr_status add_extra(const context *at, mr_letter *letter)
     mr_extra *extra = mr_arena_alloc(at->block->arena, sizeof *extra);
     if (extra == NULL)
         return MR_NO_MEMORY;
-    *extra = (mr_extra){.origin = letter->has_origin ? &letter->origin_id : NULL};
-    if (letter->deposit > 0) {
-        extra->sponsor = &letter->payer;
-        extra->sponsored = letter->deposit;
-    }
     mr_dispatch *dispatch = at->result->dispatch;
-    dispatch->extra = extra;
     const uint64_t room = mr_block_gas_room(at->block, dispatch->message.gas_limit);
     const uint64_t fits = letter->deposit < room ? letter->deposit : room;
+    *extra = (mr_extra){.origin = letter->has_origin ? &letter->origin_id : NULL};
+    if (fits > 0) {
+        extra->sponsor = &letter->payer;
+        extra->sponsored = fits;
+    }
+    dispatch->extra = extra;
     dispatch->message.gas_limit += fits;
     mr_settle_refund(&at->engine->streams[0], &letter->payer, letter->deposit - fits);
     at->block->pending[at->block->pending_count - 1].cost = dispatch->message.gas_limit;
