@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=model timeout=600
- * Goal: block gas is kept as docs/SEMANTICS.md says also where what a message may burn depends on others:
- * replies that draw on what waits or was woken, wait themselves, are woken beside what they draw
- * on, and bring home gas and system reservations.
- * Method: random programs of hardly anything else (scripted.h), few of them, under block limits near
- * what their messages have; the reference says what each block is, engines live through the same.
+ * Goal: block gas is kept as docs/SEMANTICS.md says also where what a message may burn depends on
+ * others: replies that draw on what waits or was woken, wait themselves, are woken beside what they
+ * draw on, and bring home gas and system reservations. Method: random programs of hardly anything
+ * else (scripted.h), few of them, under block limits near what their messages have; the reference
+ * says what each block is, engines live through the same.
  *
  * MR_SEED=n replays a run, MR_CASE=n one case of it, MR_CASES=n asks for more. */
 #include <setjmp.h>
@@ -20,7 +20,7 @@
 
 enum {
     CASES = 150,
-    BLOCKS = 16,
+    BLOCKS = 24,
     PROGRAMS = 3,
     OPS_MAX = 24,
     TRANSACTIONS_MAX = 4,
@@ -36,7 +36,7 @@ typedef struct draws {
 } draws;
 
 /* What the cases have covered. */
-static uint64_t drawn, replies_waited, closed, receipts;
+static uint64_t replies_run, replies_waited, closed, receipts;
 
 static uint64_t below(draws *d, uint64_t n)
 {
@@ -59,26 +59,31 @@ static uint64_t some_gas(draws *d)
 /* Of a transaction. */
 static uint64_t some_limit(draws *d)
 {
-    return mr_random_range(&d->random, DISPATCH, GAS_MAX);
+    const uint64_t limit = d->s.params.gas_limit;
+    return mr_random_range(&d->random, DISPATCH, limit != 0 ? limit : GAS_MAX);
 }
 
-/* A message that waits, most often a reply, to be woken. */
+/* A message that waits; false when there is none. */
+static bool some_wait(draws *d, mr_reference_wait *out)
+{
+    size_t count = 0;
+    while (mr_reference_waiting(d->s.r, count, out))
+        count++;
+    return count > 0 && mr_reference_waiting(d->s.r, (size_t)below(d, count), out);
+}
+
 static mr_id some_waiting(draws *d)
 {
     mr_reference_wait wait = {0};
-    size_t count = 0;
-    while (mr_reference_waiting(d->s.r, count, &wait))
-        count++;
-    if (count > 0)
-        (void)mr_reference_waiting(d->s.r, (size_t)below(d, count), &wait);
+    (void)some_wait(d, &wait);
     return wait.message;
 }
 
 static op some_op(draws *d, uint8_t entry)
 {
-    static const uint8_t what[] = {SEND,   SEND,     SEND_GAS, SEND_GAS, SEND_GAS, WAIT_FOR,
-                                   WAIT_FOR, WAIT,   SYSTEM,   SYSTEM,   BURN,     WAKE,
-                                   WAKE,   DEPOSIT,  REPLY,    PANIC,    WAIT_UP_TO};
+    static const uint8_t what[] = {SEND,     SEND,    SEND_GAS, SEND_GAS, SEND_GAS,  WAIT_FOR,
+                                   WAIT_FOR, WAIT,    SYSTEM,   SYSTEM,   BURN,      WAKE,
+                                   WAKE,     DEPOSIT, REPLY,    PANIC,    WAIT_UP_TO};
     op made = {
         .entry = entry,
         .run = mr_random_chance(&d->random, 30) ? ANY_RUN : (uint8_t)below(d, RUNS),
@@ -96,7 +101,7 @@ static op some_op(draws *d, uint8_t entry)
         break;
     case WAIT_FOR:
     case WAIT_UP_TO:
-        made.n = 1 + (uint32_t)below(d, 6);
+        made.n = 1 + (uint32_t)below(d, mr_random_chance(&d->random, 50) ? 4 : 50);
         break;
     case BURN:
         made.n = 1 + (uint32_t)below(d, mr_random_chance(&d->random, 30) ? 200 : 10);
@@ -108,6 +113,15 @@ static op some_op(draws *d, uint8_t entry)
         break;
     }
     return made;
+}
+
+/* Wakes a few of those that wait. */
+static size_t some_wakes(draws *d, op *ops)
+{
+    const size_t count = 1 + (size_t)below(d, 3);
+    for (size_t i = 0; i < count; i++)
+        ops[i] = (op){.entry = HANDLE, .run = ANY_RUN, .what = WAKE, .id = some_waiting(d)};
+    return count;
 }
 
 static size_t some_ops(draws *d, op *ops, bool of_message)
@@ -131,9 +145,12 @@ static mr_transaction some_transaction(draws *d, op *ops)
         return take_letter(claims ? MR_TRANSACTION_CLAIM : MR_TRANSACTION_REPLY, &letter->user,
                            &letter->message, claims ? 0 : some_limit(d));
     }
-    const bool told = mr_random_chance(&d->random, 50);
-    return scripted_message(&d->s, &d->programs[below(d, PROGRAMS - 1)], some_limit(d), ops,
-                            told ? some_ops(d, ops, true) : 0);
+    size_t count = 0;
+    if (mr_random_chance(&d->random, 40))
+        count = some_wakes(d, ops);
+    else if (mr_random_chance(&d->random, 30))
+        count = some_ops(d, ops, true);
+    return scripted_message(&d->s, &d->programs[below(d, PROGRAMS - 1)], some_limit(d), ops, count);
 }
 
 static void count_up(const mr_reference_block *block)
@@ -145,18 +162,41 @@ static void count_up(const mr_reference_block *block)
         if (receipt->kind != MR_KIND_REPLY)
             continue;
         replies_waited += receipt->outcome == MR_OUTCOME_WAITING;
-        drawn += receipt->gas_limit > 0 && receipt->gas_burned > 0;
+        replies_run += receipt->gas_burned > 0;
     }
+}
+
+/* Little more than to wake one, or to answer beside it, and a limit that leaves about what it has.
+ */
+static bool sharp_block(draws *d)
+{
+    mr_reference_wait wait;
+    if (!some_wait(d, &wait))
+        return false;
+    mr_transaction transactions[2];
+    size_t count = 0;
+    d->s.params.gas_limit =
+        3 * DISPATCH + wait.gas + mr_random_magnitude(&d->random, 1, GAS_MAX / 2);
+    d->ops[0][0] = (op){.entry = HANDLE, .run = ANY_RUN, .what = WAKE, .id = wait.message};
+    transactions[count++] =
+        scripted_message(&d->s, &wait.program, DISPATCH + below(d, DISPATCH), d->ops[0], 1);
+    if (mr_random_chance(&d->random, 50))
+        transactions[count++] = some_transaction(d, d->ops[1]);
+    count_up(scripted_block(&d->s, transactions, count));
+    return true;
 }
 
 static void some_block(draws *d)
 {
+    if (mr_random_chance(&d->random, 40) && sharp_block(d))
+        return;
     mr_transaction transactions[TRANSACTIONS_MAX];
+    d->s.params.gas_limit = mr_random_chance(&d->random, 40)
+                                ? 0
+                                : mr_random_magnitude(&d->random, 2 * DISPATCH, GAS_MAX);
     const size_t count = (size_t)below(d, TRANSACTIONS_MAX + 1);
     for (size_t i = 0; i < count; i++)
         transactions[i] = some_transaction(d, d->ops[i]);
-    d->s.params.gas_limit =
-        mr_random_chance(&d->random, 20) ? 0 : mr_random_range(&d->random, GAS_MAX / 2, GAS_MAX);
     count_up(scripted_block(&d->s, transactions, count));
 }
 
@@ -196,7 +236,7 @@ static void what_depends_on_others_fits_as_it_does_one_by_one(void **state)
         live(mr_random_part(seed, i));
     }
     printf("%llu receipts, of replies that ran %llu, waited %llu; %llu blocks closed something\n",
-           (unsigned long long)receipts, (unsigned long long)drawn,
+           (unsigned long long)receipts, (unsigned long long)replies_run,
            (unsigned long long)replies_waited, (unsigned long long)closed);
     if (only == UINT64_MAX && cases >= CASES)
         assert_true(replies_waited > cases && closed > cases);
