@@ -166,8 +166,7 @@ static void count_up(const mr_reference_block *block)
     }
 }
 
-/* Little more than to wake one, or to answer beside it, and a limit that leaves about what it has.
- */
+/* Little more than to wake one, and a limit that leaves about what it has. */
 static bool sharp_block(draws *d)
 {
     mr_reference_wait wait;
@@ -217,17 +216,11 @@ static void live(uint64_t seed)
     scripted_close(&d.s);
 }
 
-static uint64_t number_of(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void what_depends_on_others_fits_as_it_does_one_by_one(void **state)
 {
     (void)state;
-    const uint64_t seed = number_of("MR_SEED", 20), cases = number_of("MR_CASES", CASES),
-                   only = number_of("MR_CASE", UINT64_MAX);
+    const uint64_t seed = mr_play_number("MR_SEED", 20), cases = mr_play_number("MR_CASES", CASES),
+                   only = mr_play_number("MR_CASE", UINT64_MAX);
     for (uint64_t i = 0; i < cases; i++) {
         if (only != UINT64_MAX && i != only)
             continue;
