@@ -110,8 +110,7 @@ static mr_status end_wait(const context *at, const mr_task_record *task, bool *c
 }
 
 /* Copies what was read into the block's memory. */
-static mr_status keep_dispatch(const context *at, const mr_dispatch_record *read,
-                               mr_dispatch **out)
+static mr_status keep_dispatch(const context *at, const mr_dispatch_record *read, mr_dispatch **out)
 {
     mr_arena *arena = at->stream->block_arena;
     mr_dispatch *dispatch = mr_arena_alloc(arena, sizeof *dispatch);
@@ -334,8 +333,8 @@ static mr_status find_next(mr_engine *engine, uint32_t height, uint32_t *out)
     uint8_t from[MR_TASK_KEY_BYTES];
     mr_task_key(height, UINT64_MAX, from);
     mr_cursor *cursor;
-    MR_TRY(mr_cursor_open(engine->store, MR_TABLE_TASK, (mr_span){0},
-                          mr_span_of(from, sizeof from), &cursor));
+    MR_TRY(mr_cursor_open(engine->store, MR_TABLE_TASK, (mr_span){0}, mr_span_of(from, sizeof from),
+                          &cursor));
     mr_span key, value;
     mr_status status = mr_cursor_next(cursor, &key, &value);
     if (status == MR_OK && key.size != MR_TASK_KEY_BYTES)

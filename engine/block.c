@@ -214,8 +214,8 @@ static mr_status execute(mr_block *block, mr_error *error)
     return engine->check ? mr_block_check(block, error) : MR_OK;
 }
 
-/* Takes back one program. A machine that has no memory for that cannot go on; on a view that is alone
- * nothing leads to the program, and the store has what it was. */
+/* Takes back one program. A machine that has no memory for that cannot go on; on a view that is
+ * alone nothing leads to the program, and the store has what it was. */
 static void reject_program(mr_engine *engine, mr_program *program)
 {
     const bool created = program->undo->created;
@@ -399,7 +399,7 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
     engine->statistics.wait_ns += mr_clock_ns() - written;
     free(batches);
     if (status != MR_OK) {
-        /* Without memory for it the store has not taken the change, and says so itself if it had. */
+        /* Without memory for it the store has not taken the change; it says so itself if it had. */
         if (status != MR_NO_MEMORY)
             engine->broken = status;
         return status;

@@ -10,7 +10,7 @@ enum { BUCKETS = 1024 };
 
 struct mr_codes {
     struct mr_codes *first; /* may have what is missing here; or NULL */
-    pthread_mutex_t mutex; /* guards buckets */
+    pthread_mutex_t mutex;  /* guards buckets */
     mr_module *buckets[BUCKETS];
     mr_store *store;
     uint32_t table;
@@ -72,7 +72,7 @@ void mr_codes_follow(mr_codes *codes, mr_codes *first)
     codes->first = first;
 }
 
-/* A reference to what the first one has, or NULL. Codes never change, so who has it may share it. */
+/* A reference to what the first one has, or NULL. Codes never change, so they can be shared. */
 static mr_code *share(mr_codes *first, const mr_id *id)
 {
     if (first == NULL)

@@ -157,9 +157,9 @@ struct mr_engine {
     /* Of a view; see view.c. */
     struct mr_engine *of; /* the engine it looks at; NULL: it is none */
     bool alone;
-    bool trying;    /* blocks go into the store's overlay for a while */
-    mr_buffer told; /* text of the last estimate */
-    mr_buffer made; /* ids of the programs that blocks tried out have made */
+    bool trying;       /* blocks go into the store's overlay for a while */
+    mr_buffer told;    /* text of the last estimate */
+    mr_buffer made;    /* ids of the programs that blocks tried out have made */
     uint64_t sequence; /* of the store's change that it sees */
     uint64_t epoch;    /* goes up when it sees another; programs read before are looked at again */
     uint64_t executions; /* blocks executed since open, discarded ones too */

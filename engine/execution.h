@@ -143,8 +143,8 @@ typedef struct mr_execution {
     uint32_t handles_before; /* number of the first draft */
     mr_waking *wakings;
     uint32_t wakings_count;
-    uint32_t *waking_slots;      /* their numbers + 1 by message, 0 is empty; see abi_wait.c */
-    uint32_t waking_slots_count; /* a power of two, or 0 */
+    uint32_t *waking_slots;           /* their numbers + 1 by message, 0 is empty; see abi_wait.c */
+    uint32_t waking_slots_count;      /* a power of two, or 0 */
     mr_reservation *reservations_new; /* the program's, those that ended included, and those made,
                                        * in that order; when reservations_changed */
     uint32_t reservations_new_count;

@@ -30,8 +30,7 @@ mr_status mr_letter_encode(const mr_letter *letter, mr_buffer *out)
     return writer.failed ? MR_NO_MEMORY : MR_OK;
 }
 
-mr_status mr_letter_decode(const mr_id *user, const mr_id *message, mr_span record,
-                           mr_letter *out)
+mr_status mr_letter_decode(const mr_id *user, const mr_id *message, mr_span record, mr_letter *out)
 {
     mr_reader reader = mr_reader_of(record);
     if (mr_read_u8(&reader) != RECORD_VERSION)
@@ -124,8 +123,7 @@ static mr_status read_stored(mr_block *block, const mr_id *user, const mr_id *me
         /* Nobody is asked for it any more: see docs/SEMANTICS.md, the reply says nothing of it. */
         letter->payload = (mr_span){0};
         if (letter->since > height || letter->until < height ||
-            letter->until !=
-                mr_height_paid(letter->since, letter->gas, engine->schedule.rent))
+            letter->until != mr_height_paid(letter->since, letter->gas, engine->schedule.rent))
             status = MR_CORRUPT;
     }
     mr_buffer_fini(&record);
@@ -134,8 +132,7 @@ static mr_status read_stored(mr_block *block, const mr_id *user, const mr_id *me
     return MR_OK;
 }
 
-mr_status mr_mailbox_find(mr_block *block, const mr_id *user, const mr_id *message,
-                          mr_letter **out)
+mr_status mr_mailbox_find(mr_block *block, const mr_id *user, const mr_id *message, mr_letter **out)
 {
     if (block->letter_slots_count > 0) {
         const uint32_t at = *slot_of(block, user, message);

@@ -34,8 +34,8 @@ mr_status mr_mailbox_find(mr_block *block, const mr_id *user, const mr_id *messa
  * it paid for being kept is rent; returns the gas that is left, the deposit not included. */
 uint64_t mr_mailbox_take(mr_block *block, mr_letter *letter);
 
-/* mr_mailbox_add enters a letter that the main thread made or read. Errors: MR_NO_MEMORY; MR_CORRUPT
- * there is one of this id. */
+/* mr_mailbox_add enters a letter that the main thread made or read. Errors: MR_NO_MEMORY;
+ * MR_CORRUPT there is one of this id. */
 mr_status mr_mailbox_add(mr_block *block, mr_letter *letter);
 
 /* mr_mailbox_seal enters the records of all letters made and taken into what streams store.
@@ -46,8 +46,7 @@ mr_status mr_mailbox_seal_stream(struct mr_stream *of, struct mr_stream *by);
 /* mr_letter_encode appends the record; mr_letter_decode reads it, payload borrowed.
  * Errors: MR_NO_MEMORY; MR_CORRUPT. */
 mr_status mr_letter_encode(const mr_letter *letter, mr_buffer *out);
-mr_status mr_letter_decode(const mr_id *user, const mr_id *message, mr_span record,
-                           mr_letter *out);
+mr_status mr_letter_decode(const mr_id *user, const mr_id *message, mr_span record, mr_letter *out);
 
 enum { MR_LETTER_KEY_BYTES = 2 * sizeof(mr_id) };
 static inline void mr_letter_key(const mr_id *user, const mr_id *message,

@@ -245,10 +245,10 @@ typedef struct mr_user_message {
     mr_id from; /* program */
     mr_id to;   /* user */
     bool is_reply;
-    mr_id reply_to;  /* when a reply */
-    uint8_t code[4]; /* reply code, when a reply */
-    mr_value value;  /* already credited, but for a letter */
-    uint32_t until;  /* a letter: in the mailbox until the block of this height. Else 0 */
+    mr_id reply_to;   /* when a reply */
+    uint8_t code[4];  /* reply code, when a reply */
+    mr_value value;   /* already credited, but for a letter */
+    uint32_t until;   /* a letter: in the mailbox until the block of this height. Else 0 */
     uint64_t receipt; /* number of that of the dispatch that sent it; MR_RECEIPT_NONE: the agenda */
     mr_span payload;
 } mr_user_message;
@@ -308,21 +308,21 @@ typedef struct mr_trace {
     mr_span payload;        /* of the message, its first MR_TRACE_PAYLOAD_BYTES_MAX bytes */
     uint64_t payload_bytes; /* all of them */
     mr_value value;
-    mr_id reply_to;         /* REPLY: the message it answers; SIGNAL: the message that failed */
-    uint8_t code[4];        /* REPLY: its code */
-    uint32_t signal;        /* SIGNAL: its code */
-    bool waited;            /* it goes on after having waited: this is not its first dispatch */
-    uint32_t until;         /* it waits: until the block of this height at the latest; else 0 */
-    uint64_t gas_in;        /* the message's own, with its deposit and system reservation */
-    uint64_t gas_drawn;     /* taken from the message that a reply belongs to */
-    uint64_t gas_sent;      /* of messages, replies and signals to programs that left at once */
-    uint64_t gas_home;      /* given to the message that a reply belongs to */
-    uint64_t gas_refunded;  /* to who paid */
-    uint64_t gas_rent;      /* burned as rent */
-    int64_t gas_held;       /* kept for its waiting, for letters, delayed messages and reservations,
-                             * less what it took out of reservations */
-    mr_span backtrace;      /* of one that failed while it ran: a line that says why, then one for
-                             * each function, innermost first. Else empty */
+    mr_id reply_to;        /* REPLY: the message it answers; SIGNAL: the message that failed */
+    uint8_t code[4];       /* REPLY: its code */
+    uint32_t signal;       /* SIGNAL: its code */
+    bool waited;           /* it goes on after having waited: this is not its first dispatch */
+    uint32_t until;        /* it waits: until the block of this height at the latest; else 0 */
+    uint64_t gas_in;       /* the message's own, with its deposit and system reservation */
+    uint64_t gas_drawn;    /* taken from the message that a reply belongs to */
+    uint64_t gas_sent;     /* of messages, replies and signals to programs that left at once */
+    uint64_t gas_home;     /* given to the message that a reply belongs to */
+    uint64_t gas_refunded; /* to who paid */
+    uint64_t gas_rent;     /* burned as rent */
+    int64_t gas_held;      /* kept for its waiting, for letters, delayed messages and reservations,
+                            * less what it took out of reservations */
+    mr_span backtrace;     /* of one that failed while it ran: a line that says why, then one for
+                            * each function, innermost first. Else empty */
 } mr_trace;
 
 /* mr_block_trace yields that of the i-th receipt. False when there is none. Spans live as long as
@@ -582,11 +582,11 @@ typedef struct mr_letter_info {
     mr_id id;
     mr_id from; /* program */
     mr_id payer;
-    mr_value value;      /* goes to the user when the letter is answered, claimed or expires */
-    uint64_t gas;        /* rent for the blocks since then included */
-    uint64_t deposit;    /* gas for the reply to it */
-    uint32_t since;      /* heights: at which it was made, */
-    uint32_t until;      /* and at which it expires */
+    mr_value value;   /* goes to the user when the letter is answered, claimed or expires */
+    uint64_t gas;     /* rent for the blocks since then included */
+    uint64_t deposit; /* gas for the reply to it */
+    uint32_t since;   /* heights: at which it was made, */
+    uint32_t until;   /* and at which it expires */
     mr_span payload;
 } mr_letter_info;
 
@@ -678,8 +678,8 @@ MR_API mr_status mr_engine_genesis(mr_engine *engine, mr_balance **out, size_t *
  * on it, and discarded; they cannot be committed. It stays at its block until mr_view_refresh. */
 
 typedef enum mr_view_kind {
-    MR_VIEW_WHOLE, /* with the queue and the tasks of the state: a block on it has the result it would
-                    * have on the engine */
+    MR_VIEW_WHOLE, /* with the queue and the tasks of the state: a block on it has the result it
+                    * would have on the engine */
     MR_VIEW_ALONE, /* without them: a block on it shows what its transactions do by themselves. It
                     * yields no root. Everybody can pay */
 } mr_view_kind;
@@ -698,23 +698,23 @@ MR_API mr_status mr_view_refresh(mr_engine *view, mr_error *error);
 /* What to read from a program by an entry that only reads. */
 typedef struct mr_reading {
     mr_id program;
-    mr_id source;         /* as whom */
-    const char *entry;    /* "state" or "metahash" */
+    mr_id source;      /* as whom */
+    const char *entry; /* "state" or "metahash" */
     mr_span payload;
     uint64_t gas_limit;
     uint64_t timestamp_ms; /* that the program sees; the height is that of the last block */
 } mr_reading;
 
 typedef struct mr_answer {
-    mr_outcome outcome;  /* UNAVAILABLE: the program is not active, or lacks the entry */
+    mr_outcome outcome; /* UNAVAILABLE: the program is not active, or lacks the entry */
     uint64_t gas_burned;
-    mr_span payload;     /* of the reply; until the next call on the engine */
-    mr_span text;        /* panic payload, or a sentence about the trap; likewise */
+    mr_span payload; /* of the reply; until the next call on the engine */
+    mr_span text;    /* panic payload, or a sentence about the trap; likewise */
 } mr_answer;
 
 /* mr_engine_read runs an entry of a program that reads, over its state after the last committed
- * block. Nothing changes. Errors: MR_NOT_FOUND no such program; MR_INVALID no such entry; MR_STATE a
- * candidate exists; MR_IO; MR_CORRUPT; MR_NO_MEMORY. */
+ * block. Nothing changes. Errors: MR_NOT_FOUND no such program; MR_INVALID no such entry; MR_STATE
+ * a candidate exists; MR_IO; MR_CORRUPT; MR_NO_MEMORY. */
 MR_API mr_status mr_engine_read(mr_engine *engine, const mr_reading *reading, mr_answer *out,
                                 mr_error *error);
 
@@ -730,12 +730,12 @@ typedef struct mr_estimate {
     mr_span text;        /* about that; until the next call on the view */
 } mr_estimate;
 
-/* mr_view_estimate finds the least gas limit with which `transaction` (CREATE, SEND or REPLY) and all
- * that it causes succeed: no dispatch fails, in this or later blocks in which nothing else happens.
- * The view is ALONE, and is left as it was. gas_max bounds the search, 0 is 2^40; blocks_max the
- * blocks that are gone on for, 0 is 1000. The answer is exact for programs that do not look at the
- * gas they have; such that do may need more, or less, than the least found.
- * Errors: MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
+/* mr_view_estimate finds the least gas limit with which `transaction` (CREATE, SEND or REPLY) and
+ * all that it causes succeed: no dispatch fails, in this or later blocks in which nothing else
+ * happens. The view is ALONE, and is left as it was. gas_max bounds the search, 0 is 2^40;
+ * blocks_max the blocks that are gone on for, 0 is 1000. The answer is exact for programs that do
+ * not look at the gas they have; such that do may need more, or less, than the least found. Errors:
+ * MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
  *         MR_CORRUPT. */
 MR_API mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
                                   const mr_transaction *transaction, uint64_t gas_max,
@@ -785,7 +785,7 @@ MR_API void mr_engine_set_timing(mr_engine *engine, bool on);
 
 typedef struct mr_gas_row {
     const char *function;
-    bool is_host;       /* a function of the engine */
+    bool is_host; /* a function of the engine */
     uint64_t calls;
     uint64_t self_gas;  /* by its own instructions; of a function of the engine, what it charged */
     uint64_t host_gas;  /* charged by functions of the engine that it called itself */

@@ -352,8 +352,8 @@ bool mr_program_renew(mr_program *program, mr_span record)
 {
     MR_ASSERT(program->undo == NULL);
     mr_buffer now = {0};
-    const bool same = mr_program_encode(program, &now) == MR_OK &&
-                      mr_span_equal(mr_buffer_span(&now), record);
+    const bool same =
+        mr_program_encode(program, &now) == MR_OK && mr_span_equal(mr_buffer_span(&now), record);
     mr_buffer_fini(&now);
     if (!same)
         return false;

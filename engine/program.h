@@ -48,8 +48,8 @@ typedef struct mr_program {
     mr_program_undo *undo;        /* in the block's arena; NULL while untouched by the block */
     uint64_t used_in;             /* execution number of the block that last touched or pinned it */
     uint64_t loaded_bytes;        /* what the engine's budget counts it for */
-    uint64_t closed_in;    /* execution number of the block that closed it; 0 never */
-    uint64_t epoch;        /* of the engine, when it was last known to be what the store has */
+    uint64_t closed_in;           /* execution number of the block that closed it; 0 never */
+    uint64_t epoch;    /* of the engine, when it was last known to be what the store has */
     uint64_t made_in;  /* execution number of the block in which a program made it; 0 none */
     uint32_t made_for; /* then: generation of the first messages that it exists for */
     uint32_t reservations_count;
@@ -97,8 +97,8 @@ mr_status mr_program_encode(const mr_program *program, mr_buffer *out);
  * Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
 mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out);
 
-/* mr_program_renew tells whether the program, untouched by a block, is still what `record` says; what
- * waits in it is to be read again then. False also when there is no memory to tell. */
+/* mr_program_renew tells whether the program, untouched by a block, is still what `record` says;
+ * what waits in it is to be read again then. False also when there is no memory to tell. */
 bool mr_program_renew(mr_program *program, mr_span record);
 
 /* The key of a unit in the store: program id, unit number (big endian u32). */

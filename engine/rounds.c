@@ -93,10 +93,10 @@ static bool fits_whole(const mr_block *block, uint64_t cost, bool steady)
     return !has_limit(block) || (steady && block->remainder_count == 0 && cost <= block->gas_left);
 }
 
-/* What a message may burn: a reply that belongs to one that waits may draw on that one's gas. `first`
- * tells that nothing runs before it. Else its gas may be drawn on by others, or given to it by them,
- * which all of them together may not burn twice; and one of them may wake it: then no rent is kept
- * back for it any more, so all its gas counts. */
+/* What a message may burn: a reply that belongs to one that waits may draw on that one's gas.
+ * `first` tells that nothing runs before it. Else its gas may be drawn on by others, or given to it
+ * by them, which all of them together may not burn twice; and one of them may wake it: then no rent
+ * is kept back for it any more, so all its gas counts. */
 static mr_status limit_of(const mr_block *block, const mr_item *item, bool first, uint64_t *out)
 {
     const mr_dispatch *dispatch = dispatch_of(item);
@@ -110,8 +110,8 @@ static mr_status limit_of(const mr_block *block, const mr_item *item, bool first
     if (waiter == NULL)
         return MR_OK;
     const uint64_t room = mr_block_gas_room(block, *out);
-    const uint64_t most = first ? mr_waiting_drawable(waiter, from.height, from.rent)
-                                : waiter->message.gas_limit;
+    const uint64_t most =
+        first ? mr_waiting_drawable(waiter, from.height, from.rent) : waiter->message.gas_limit;
     *out += most < room ? most : room;
     return MR_OK;
 }

@@ -115,8 +115,8 @@ static void give(mr_settling *at, mr_outgoing *out, uint64_t gas)
     out->gas = limit(at, out->payer != NULL ? out->payer : at->dispatch->payer, gas);
 }
 
-/* The program of `id` as the dispatch knows it, which has committed `drafts_count` messages, or NULL:
- * a user. What it creates is there for it at once. */
+/* The program of `id` as the dispatch knows it, which has committed `drafts_count` messages, or
+ * NULL: a user. What it creates is there for it at once. */
 static mr_program *destination_of(mr_settling *at, const mr_id *id, uint32_t drafts_count)
 {
     for (uint32_t i = 0; at->created != NULL && i < drafts_count; i++) {

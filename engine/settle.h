@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settle: what follows from a dispatch, as the files settle*.c share it. All of it runs on the worker
- * that has the program; everybody else is reached by emitting messages alone. */
+/* settle: what follows from a dispatch, as the files settle*.c share it. All of it runs on the
+ * worker that has the program; everybody else is reached by emitting messages alone. */
 #ifndef MR_ENGINE_SETTLE_H
 #define MR_ENGINE_SETTLE_H
 
@@ -59,8 +59,8 @@ void mr_settle_refund(mr_stream *stream, const mr_id *payer, uint64_t gas);
 /* mr_settle_give_back refunds gas of the dispatch, to its sponsor first, and then to its payer. */
 void mr_settle_give_back(mr_settling *at, uint64_t gas);
 
-/* mr_settle_resolve returns the program of `id` that exists for messages of `generation`, or NULL: a
- * user. */
+/* mr_settle_resolve returns the program of `id` that exists for messages of `generation`, or NULL:
+ * a user. */
 mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t generation);
 
 /* mr_settle_keep copies bytes that live as long as the dispatch into memory that lives longer. */
@@ -105,7 +105,7 @@ void mr_settle_wait(mr_settling *at, const mr_execution *execution, uint64_t gas
 /* mr_settle_reservations takes over what the dispatch did to the program's reservations. */
 void mr_settle_reservations(mr_settling *at, const mr_execution *execution);
 
-/* mr_settle_end ends all reservations of a program that is no more, and wakes all that wait in it. */
+/* mr_settle_end ends all reservations of a program that is no more, and wakes what waits in it. */
 void mr_settle_end(mr_settling *at);
 
 #endif

@@ -53,8 +53,8 @@ mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t gener
 {
     mr_program *program = mr_engine_peek(stream->engine, id);
     if (program != NULL) {
-        const bool exists = program->made_in != stream->engine->executions ||
-                            program->made_for <= generation;
+        const bool exists =
+            program->made_in != stream->engine->executions || program->made_for <= generation;
         return exists ? program : NULL;
     }
     if (mr_id_is_zero(id))
@@ -123,8 +123,8 @@ static const mr_id *payer_of(const mr_settling *at, const mr_outgoing *out)
     return out->payer != NULL ? out->payer : at->dispatch->payer;
 }
 
-/* The message whose dispatch waits for what comes of this one, if it does; a reply passes on what it
- * is an answer to. */
+/* The message whose dispatch waits for what comes of this one, if it does; a reply passes on what
+ * it is an answer to. */
 static const mr_id *origin_of(const mr_settling *at, const mr_outgoing *out)
 {
     if (out->kind == MR_KIND_REPLY)
@@ -185,9 +185,9 @@ static mr_dispatch *make_dispatch(mr_settling *at, const mr_outgoing *out, mr_ar
 static void send_later(mr_settling *at, const mr_outgoing *out)
 {
     mr_dispatch *dispatch = make_dispatch(at, out, at->stream->block_arena);
-    mr_task *task = mr_settle_task(
-        at, MR_TASK_SEND, mr_height_after((uint32_t)at->block->info.height, out->delay), &out->to,
-        &out->id);
+    mr_task *task = mr_settle_task(at, MR_TASK_SEND,
+                                   mr_height_after((uint32_t)at->block->info.height, out->delay),
+                                   &out->to, &out->id);
     if (dispatch == NULL || task == NULL)
         return;
     task->dispatch = dispatch;

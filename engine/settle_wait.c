@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* settle_wait: what a dispatch does to what its program keeps: messages that wait, and reservations. */
+/* settle_wait: what a dispatch does to what its program keeps: messages that wait, and
+ * reservations. */
 #include "engine/settle.h"
 
 #include "base/assert.h"
@@ -35,8 +36,7 @@ uint64_t mr_settle_waiter(mr_settling *at)
 /* Makes a message of the waitlist one that may be changed. False when the block cannot go on. */
 static bool edit(mr_settling *at, mr_dispatch **waiting)
 {
-    mr_status status =
-        mr_waitlist_edit(at->program, at->stream->block_arena, *waiting, waiting);
+    mr_status status = mr_waitlist_edit(at->program, at->stream->block_arena, *waiting, waiting);
     if (status == MR_OK)
         return true;
     mr_settle_fail(at->stream, status);
@@ -125,9 +125,9 @@ static mr_status make_context(mr_settling *at, const mr_execution *execution, mr
     out->system_gas += execution->system_gas;
     if (at->created == NULL)
         return MR_OK;
-    mr_id *created = mr_arena_alloc(at->stream->block_arena,
-                                    (old->created_count + execution->committed_count) *
-                                        sizeof *created);
+    mr_id *created =
+        mr_arena_alloc(at->stream->block_arena,
+                       (old->created_count + execution->committed_count) * sizeof *created);
     if (created == NULL)
         return MR_NO_MEMORY;
     if (old->created_count > 0)
@@ -173,8 +173,8 @@ void mr_settle_wait(mr_settling *at, const mr_execution *execution, uint64_t gas
         waiting->message.payload =
             mr_settle_keep(stream, stream->block_arena, ran->message.payload);
     extra->until = at->until = mr_waiting_until(waiting, rent_of(at));
-    extra->task = mr_settle_task(at, MR_TASK_END_WAIT, extra->until, ran->program_id,
-                                 &ran->message.id);
+    extra->task =
+        mr_settle_task(at, MR_TASK_END_WAIT, extra->until, ran->program_id, &ran->message.id);
     const mr_wait_source from = mr_wait_source_of(at->block, stream);
     status = mr_waitlist_put(at->program, &from, waiting);
     if (status != MR_OK)

@@ -295,8 +295,8 @@ static mr_status run_block(mr_engine *view, const mr_block_params *params,
         .random = params->random,
     };
     mr_block *block;
-    MR_TRY(mr_block_execute(view, &free_of_limits, transaction, transaction != NULL, &block,
-                            error));
+    MR_TRY(
+        mr_block_execute(view, &free_of_limits, transaction, transaction != NULL, &block, error));
     mr_transaction_result result = {0};
     mr_status status = MR_OK;
     if (transaction != NULL && mr_block_transaction(block, 0, &result) &&
@@ -401,8 +401,8 @@ static mr_status estimate(mr_engine *view, const mr_block_params *params,
 }
 
 mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
-                           const mr_transaction *transaction, uint64_t gas_max,
-                           uint32_t blocks_max, mr_estimate *out, mr_error *error)
+                           const mr_transaction *transaction, uint64_t gas_max, uint32_t blocks_max,
+                           mr_estimate *out, mr_error *error)
 {
     enum { BLOCKS_MAX = 1000 };
     if (view->of == NULL || !view->alone)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* waiting: how a message leaves the waitlist and what it may give meanwhile; shared by dispatches and
- * the agenda. */
+/* waiting: how a message leaves the waitlist and what it may give meanwhile; shared by dispatches
+ * and the agenda. */
 #ifndef MR_ENGINE_WAITING_H
 #define MR_ENGINE_WAITING_H
 

@@ -33,7 +33,8 @@ typedef struct mr_wait_source {
     mr_arena *arena; /* of the block */
     uint64_t rent;   /* of the schedule */
     uint32_t height; /* of the block */
-    bool alone; /* what should have ended is not there: nobody carries out what is due on such a view */
+    bool alone; /* what should have ended is not there: nobody carries out what is due on such a
+                   view */
 } mr_wait_source;
 
 /* mr_waitlist_find yields the message `id` that waits or was woken, or NULL.
@@ -48,8 +49,8 @@ mr_status mr_waitlist_put(mr_program *program, const mr_wait_source *from, mr_di
 /* mr_waitlist_remove takes the message `id` out, which is there. */
 void mr_waitlist_remove(mr_program *program, const mr_id *id);
 
-/* mr_waitlist_edit yields `dispatch`, which is in the table, as one that may be changed: itself or a
- * copy in `arena`, of the block, that takes its place. Errors: MR_NO_MEMORY. */
+/* mr_waitlist_edit yields `dispatch`, which is in the table, as one that may be changed: itself or
+ * a copy in `arena`, of the block, that takes its place. Errors: MR_NO_MEMORY. */
 mr_status mr_waitlist_edit(mr_program *program, mr_arena *arena, mr_dispatch *dispatch,
                            mr_dispatch **out);
 

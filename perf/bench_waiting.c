@@ -2,15 +2,15 @@
 /* Question: what does it cost to wait, to be waited for, to fall due, and to be asked meanwhile?
  *
  *   wake     a message that waits and is woken, against one that is sent: at most 3 times. Sketch:
- *            a send is an emission and a dispatch, 300 ns; waiting is that, a copy of the message, a
- *            place in a table and a task, and taking both away again
- *   waiting  a block that touches none of 1,000,000 waiting messages: as with none, within 5%
- *   due      tasks due in one block: linear, under 1 us each beside the runs themselves
- *   query    a block beside a thread that asks all the time: within 10% of its fair share
+ *            a send is an emission and a dispatch, 300 ns; waiting is that, a copy of the message,
+ * a place in a table and a task, and taking both away again waiting  a block that touches none of
+ * 1,000,000 waiting messages: as with none, within 5% due      tasks due in one block: linear,
+ * under 1 us each beside the runs themselves query    a block beside a thread that asks all the
+ * time: within 10% of its fair share
  *
- * Usage: bench_waiting [WAITING [MESSAGES]]; 1,000,000 waiting and blocks of 100,000 messages. Prints
- * one JSON line for each answer. The database is in memory. Engine times are those of whole blocks
- * less what passed inside calls. */
+ * Usage: bench_waiting [WAITING [MESSAGES]]; 1,000,000 waiting and blocks of 100,000 messages.
+ * Prints one JSON line for each answer. The database is in memory. Engine times are those of whole
+ * blocks less what passed inside calls. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@
 enum { PROGRAMS = 1000, ROUNDS = 9, SEEN_MAX = 2000, PAYLOAD_BYTES = 40 };
 static const uint64_t gas = 100000000;
 
-/* Operations, the first byte of a message. Then come a u16 index, a u32 number of blocks, and an id. */
+/* Operations, the first byte of a message. Then come a u16 index, a u32 number of blocks, and an
+ * id. */
 enum { NOTHING, SEND, WAIT, WAKE };
 
 /* Memory: at 64 the message, from 1024 a byte for each index seen, from 4096 ids of what waits. */
@@ -296,7 +297,8 @@ static void *ask(void *arg)
         mr_answer answer;
         check(mr_engine_read(view, &reading, &answer, &error), &error);
         if (answer.outcome != MR_OUTCOME_OK) {
-            fprintf(stderr, "bench_waiting: a query ended in %s\n", mr_outcome_name(answer.outcome));
+            fprintf(stderr, "bench_waiting: a query ended in %s\n",
+                    mr_outcome_name(answer.outcome));
             exit(1);
         }
         atomic_fetch_add_explicit(&a->asked, 1, memory_order_relaxed);

@@ -130,16 +130,17 @@ mr_status mr_store_open_view(mr_snapshot *snapshot, mr_store **out);
 void mr_store_view_move(mr_store *view, mr_snapshot *snapshot);
 
 /* mr_store_open_overlay makes a store that reads a snapshot and takes changes of its own, which are
- * kept in memory above it and are gone when it is moved or closed. `hidden` has bit t set for tables
- * of which the snapshot's pairs are not to be seen. It has no snapshots itself.
- * Errors: MR_NO_MEMORY; MR_IO a thread cannot be started.  Owns: the caller closes *out; it has a
- *         reference of its own to the snapshot. */
+ * kept in memory above it and are gone when it is moved or closed. `hidden` has bit t set for
+ * tables of which the snapshot's pairs are not to be seen. It has no snapshots itself. Errors:
+ * MR_NO_MEMORY; MR_IO a thread cannot be started.  Owns: the caller closes *out; it has a reference
+ * of its own to the snapshot. */
 mr_status mr_store_open_overlay(mr_snapshot *snapshot, uint64_t hidden, mr_store **out,
                                 mr_error *error);
 
 /* mr_store_overlay_move drops an overlay's own changes, and makes it read another snapshot of the
- * same store unless that is NULL; a change that failed is forgotten, too. The caller sees to it that
- * nobody reads the overlay meanwhile. Errors: MR_NO_MEMORY: the changes that did not fail are there. */
+ * same store unless that is NULL; a change that failed is forgotten, too. The caller sees to it
+ * that nobody reads the overlay meanwhile. Errors: MR_NO_MEMORY: the changes that did not fail are
+ * there. */
 mr_status mr_store_overlay_move(mr_store *overlay, mr_snapshot *snapshot);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The overlay backend: what a store says that reads a snapshot and keeps changes of its own above it,
- * in memory, until it is rewound. A change is kept under its key with a first byte that tells a value
- * from a removal. Tables may be hidden: of them only the changes are seen. */
+/* The overlay backend: what a store says that reads a snapshot and keeps changes of its own above
+ * it, in memory, until it is rewound. A change is kept under its key with a first byte that tells a
+ * value from a removal. Tables may be hidden: of them only the changes are seen. */
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -139,11 +139,10 @@ static mr_status look_ahead(mr_backend_cursor *cursor, int side)
 {
     if (cursor->pending[side] || cursor->ended[side])
         return MR_OK;
-    mr_status status =
-        side == BASE
-            ? mr_cursor_next(cursor->base, &cursor->key[side], &cursor->value[side])
-            : mr_backend_memory.cursor_next(cursor->changes, &cursor->key[side],
-                                            &cursor->value[side]);
+    mr_status status = side == BASE
+                           ? mr_cursor_next(cursor->base, &cursor->key[side], &cursor->value[side])
+                           : mr_backend_memory.cursor_next(cursor->changes, &cursor->key[side],
+                                                           &cursor->value[side]);
     cursor->pending[side] = status == MR_OK;
     cursor->ended[side] = status == MR_NOT_FOUND;
     return cursor->ended[side] ? MR_OK : status;

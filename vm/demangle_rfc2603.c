@@ -608,7 +608,7 @@ bool mr_demangle_rfc2603(const char *name, mr_demangled *out)
         return false; /* another version of the scheme, or no Rust */
     path(&d, true);
     if (out->is_full)
-        return true; /* it was right so far, and nobody asks for the rest */
+        return true;                  /* it was right so far, and nobody asks for the rest */
     if (d.is_valid && d.at < d.end) { /* the crate that instantiates it */
         d.is_silent = true;
         path(&d, false);

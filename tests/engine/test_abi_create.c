@@ -183,7 +183,7 @@ LEDGER_TEST(a_guessed_id_is_a_user_until_the_next_generation)
     assert_int_equal(ledger_info(f).letters_count, 1);
 }
 
-/* So it is where the block's gas lets a part of a generation run only with the next one behind it. */
+/* So it is where the block's gas cuts a generation, and the next one is pending behind it. */
 LEDGER_TEST(a_made_program_exists_for_the_next_generation_in_any_round)
 {
     const mr_id made = child_of_next(f, 1, &world.code, "salt");

@@ -193,7 +193,7 @@ LEDGER_TEST(without_an_answer_to_come_the_deposit_is_refunded)
     assert_paid(f, before, 3 * RUN + 20);
 }
 
-/* Whoever answers a letter cannot have the deposit refunded to himself by sending it on to nobody. */
+/* Who answers a letter cannot have the deposit refunded to himself by sending it to nobody. */
 LEDGER_TEST(a_deposit_that_comes_back_on_the_way_is_its_sponsors)
 {
     const mr_value alice = account(f, "alice"), bob = account(f, "bob");

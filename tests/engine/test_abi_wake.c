@@ -206,8 +206,8 @@ LEDGER_TEST(any_of_many_is_found)
     }
 }
 
-/* Wakes ids 0 .. 199999, then each 50000th again: the answers to those are summed up. Quadratic in the
- * number of calls, this would take a minute. */
+/* Wakes ids 0 .. 199999, then each 50000th again: the answers to those are summed up. Quadratic in
+ * the number of calls, this would take a minute. */
 LEDGER_TEST(each_waking_of_many_in_a_dispatch_is_known)
 {
     enum { MANY = 200000, EACH = 50000, ID = 64, ANSWER = 128, SUM = 256, DUPLICATE = 303 };

@@ -169,8 +169,8 @@ static void gas_that_grew_in_the_queue_is_there_after_a_discarded_block(void **s
     fixture_close(&f);
 }
 
-/* A reply that has waited draws like any other when it goes on: what is woken in a round may burn more
- * than the gas it brings. */
+/* A reply that has waited draws like any other when it goes on: what is woken in a round may burn
+ * more than the gas it brings. */
 LEDGER_TEST(a_woken_reply_that_may_draw_more_than_the_block_has_stays)
 {
     mr_id message;

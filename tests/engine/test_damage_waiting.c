@@ -11,7 +11,7 @@
 
 enum { OUT = 0x800, RUNS = 0x2000 };
 
-/* Each trial opens a database: so many bytes of a record, and so many of its first ones, are tried. */
+/* Each trial opens a database: so many bytes of a record, and its first ones, are tried. */
 #ifdef MR_SANITIZED
 enum { BYTES_TRIED = 3, HEAD_TRIED = 3 };
 #else

@@ -156,8 +156,8 @@ static bool succeeds(fixture *f, mr_transaction send, uint64_t gas, uint32_t blo
     for (uint32_t b = 0;; b++) {
         mr_receipt receipt;
         for (uint64_t i = 0; mr_block_receipt(f->block, i, &receipt); i++)
-            good = good &&
-                   (receipt.outcome == MR_OUTCOME_OK || receipt.outcome == MR_OUTCOME_WAITING);
+            good =
+                good && (receipt.outcome == MR_OUTCOME_OK || receipt.outcome == MR_OUTCOME_WAITING);
         if (b + 1 >= blocks)
             return good;
         fixture_run(f, NULL, 0);

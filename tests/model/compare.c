@@ -300,8 +300,7 @@ static bool value_is_conserved(value_walk *walk, mr_engine *engine, const mr_eng
 }
 
 /* How much there is of what no walk shows. */
-static bool same_counts(const mr_reference *reference, const mr_engine_info *info,
-                        mr_difference *d)
+static bool same_counts(const mr_reference *reference, const mr_engine_info *info, mr_difference *d)
 {
     const place p = {d, "state", info->height};
     mr_reference_wait wait;
@@ -342,7 +341,8 @@ bool mr_compare_state(const mr_reference *reference, mr_engine *engine, mr_diffe
     return number(&p, "height", mr_reference_height(reference), info.height) &&
            number(&p, "programs", programs, info.programs_count) &&
            number(&p, "issued", issued, info.issued) && number(&p, "burned", burned, info.burned) &&
-           same_counts(reference, &info, d) && id(&p, "root", &root, &info.root) && value_is_conserved(&walk, engine, &info);
+           same_counts(reference, &info, d) && id(&p, "root", &root, &info.root) &&
+           value_is_conserved(&walk, engine, &info);
 }
 
 /* ---- Blocks read back ---- */

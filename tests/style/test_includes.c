@@ -129,8 +129,7 @@ static void check_include(findings *f, const char *path, unsigned line, const ch
     }
     const layer *from = layer_of(path);
     if (quoted) {
-        bool library =
-            strchr(include, '/') == NULL && from != NULL && in_list(from->may, include);
+        bool library = strchr(include, '/') == NULL && from != NULL && in_list(from->may, include);
         if (!library && (!begins_with(path, "tests/") || !is_beside(path, include)))
             found(f, "%s:%u: %s: name the folder, as in \"base/bytes.h\"\n", path, line, include);
         return;

@@ -2,8 +2,8 @@
 /* mr-test: label=e2e timeout=120
  * millrace query: the command as it is typed, over a database that a scenario made.
  *
- * Goal: state, messages tried out and estimates say what they should; nothing in the database changes;
- * what cannot be answered is told with the reason. */
+ * Goal: state, messages tried out and estimates say what they should; nothing in the database
+ * changes; what cannot be answered is told with the reason. */
 #include "support.h"
 
 static const char module[] =
