@@ -2,8 +2,8 @@
 /* mr-test: label=e2e timeout=120
  * millrace query: the command as it is typed, over a database that a scenario made.
  *
- * Goal: state, messages tried out and estimates say what they should; nothing in the database changes;
- * what cannot be answered is told with the reason. */
+ * Goal: state, messages tried out and estimates say what they should; nothing in the database
+ * changes; what cannot be answered is told with the reason. */
 #include "support.h"
 
 static const char module[] =
@@ -90,7 +90,8 @@ static void what_cannot_be_answered_is_said(void **state)
     assert_fails(millrace("query"), 2, "which database?");
     assert_fails(millrace("query it.db"), 2, "which program?");
     assert_fails(millrace("query nowhere.db 0x1234"), 1, "nowhere.db");
-    assert_fails(millrace("query it.db 0x1"), 1, "no program has the id 0x1");
+    assert_fails(millrace("query it.db 0x1"), 1, "0x1 is too short for the beginning of an id");
+    assert_fails(millrace("query it.db 0x1234567"), 1, "no program has the id 0x1234567");
     assert_fails(millrace("query it.db %s --metahash", id), 1, "has no entry metahash");
     assert_fails(millrace("query it.db %s --payload 0x123", id), 1,
                  "is not pairs of hexadecimal digits");
