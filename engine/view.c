@@ -285,8 +285,8 @@ static mr_status run_block(mr_engine *view, const mr_block_params *params,
         .random = params->random,
     };
     mr_block *block;
-    MR_TRY(mr_block_execute(view, &free_of_limits, transaction, transaction != NULL, &block,
-                            error));
+    MR_TRY(
+        mr_block_execute(view, &free_of_limits, transaction, transaction != NULL, &block, error));
     mr_transaction_result result = {0};
     mr_status status = MR_OK;
     if (transaction != NULL && mr_block_transaction(block, 0, &result) &&
@@ -337,8 +337,12 @@ static mr_status bisect(mr_engine *view, const mr_block_params *params,
                         const mr_transaction *transaction, uint64_t low, uint64_t high,
                         uint32_t blocks_max, attempt *best, uint64_t *gas, mr_error *error)
 {
-    while (high - low > 1) {
-        const uint64_t middle = low + (high - low) / 2;
+    /* Most often it is `high`, or a little less: down from there by steps that double, so that
+     * little is run in vain; then by halves. */
+    bool near = true;
+    for (uint64_t step = 1; high - low > 1; step *= 2) {
+        near = near && step < (high - low) / 2;
+        const uint64_t middle = near ? high - step : low + (high - low) / 2;
         attempt at;
         MR_TRY(try_gas(view, params, transaction, middle, blocks_max, &at, error));
         if (at.succeeded) {
@@ -346,6 +350,7 @@ static mr_status bisect(mr_engine *view, const mr_block_params *params,
             *best = at;
         } else {
             low = middle;
+            near = false;
         }
     }
     *gas = high;
@@ -391,8 +396,8 @@ static mr_status estimate(mr_engine *view, const mr_block_params *params,
 }
 
 mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
-                           const mr_transaction *transaction, uint64_t gas_max,
-                           uint32_t blocks_max, mr_estimate *out, mr_error *error)
+                           const mr_transaction *transaction, uint64_t gas_max, uint32_t blocks_max,
+                           mr_estimate *out, mr_error *error)
 {
     enum { BLOCKS_MAX = 1000 };
     if (view->of == NULL || !view->alone)
