@@ -347,8 +347,12 @@ static mr_status bisect(mr_engine *view, const mr_block_params *params,
                         const mr_transaction *transaction, uint64_t low, uint64_t high,
                         uint32_t blocks_max, attempt *best, uint64_t *gas, mr_error *error)
 {
-    while (high - low > 1) {
-        const uint64_t middle = low + (high - low) / 2;
+    /* Most often it is `high`, or a little less: down from there by steps that double, so that
+     * little is run in vain; then by halves. */
+    bool near = true;
+    for (uint64_t step = 1; high - low > 1; step *= 2) {
+        near = near && step < (high - low) / 2;
+        const uint64_t middle = near ? high - step : low + (high - low) / 2;
         attempt at;
         MR_TRY(try_gas(view, params, transaction, middle, blocks_max, &at, error));
         if (at.succeeded) {
@@ -356,6 +360,7 @@ static mr_status bisect(mr_engine *view, const mr_block_params *params,
             *best = at;
         } else {
             low = middle;
+            near = false;
         }
     }
     *gas = high;

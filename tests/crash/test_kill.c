@@ -5,7 +5,9 @@
  * Method: a history (tests/model) whose every root the reference has told before. A child process
  * runs it into a RocksDB directory with pipelined commits; the parent kills it with SIGKILL, the
  * next child looks at what it finds and goes on from there, until one reaches the end. When to kill
- * is counted in steps that the child reports in shared memory, and then a little later.
+ * is counted in steps that the child reports in shared memory, and then a little later. What is
+ * under way in the states it is found in after kills is counted: messages that wait, letters,
+ * delayed messages and wakes, reservations must all have been there.
  *
  * MR_SEED=n replays the histories and steps, MR_KILLS=n asks for more. */
 #include <setjmp.h>
@@ -27,11 +29,13 @@
 #include "tests/model/play.h"
 #include "tests/model/random.h"
 
-enum { KILLS = 30, BLOCKS = 25, STEPS_A_BLOCK = 4 };
+/* MORE: times as many kills at most, when not everything has been under way. */
+enum { KILLS = 30, KILLS_A_HISTORY = 10, MORE = 5, BLOCKS = 25, STEPS_A_BLOCK = 4 };
 
 /* Written by the child, read by the parent and the next child. */
 typedef struct progress {
-    _Atomic uint64_t steps;          /* of this child */
+    _Atomic uint64_t found_with[MR_TASK_RESERVATION + 1]; /* times tasks of a kind were found */
+    _Atomic uint64_t steps;                               /* of this child */
     _Atomic uint64_t durable_height; /* of all children: confirmed by the engine */
     _Atomic uint64_t found_height;   /* where the last child took up */
 } progress;
@@ -105,6 +109,22 @@ static uint64_t look(const workload *w, mr_engine *engine)
     return info.height;
 }
 
+static bool note_task(void *arg, const mr_task_info *task)
+{
+    bool *there = arg;
+    there[task->task] = true;
+    return true;
+}
+
+/* What is under way: everything that is has a task. */
+static void count_tasks(const workload *w, mr_engine *engine)
+{
+    bool there[MR_TASK_RESERVATION + 1] = {0};
+    require(mr_engine_tasks(engine, 0, note_task, there) == MR_OK, "look", "no tasks");
+    for (size_t i = 0; i <= MR_TASK_RESERVATION; i++)
+        atomic_fetch_add(&w->shared->found_with[i], there[i]);
+}
+
 static void run_block(const workload *w, mr_engine *engine, uint64_t b)
 {
     const mr_history_block *block = &w->history->blocks[b];
@@ -133,6 +153,8 @@ _Noreturn static void child(const workload *w)
     mr_engine *engine = open_engine(w);
     const uint64_t height = look(w, engine);
     atomic_store(&w->shared->found_height, height);
+    if (height < w->history->blocks_count)
+        count_tasks(w, engine);
     for (uint64_t b = height; b < w->history->blocks_count; b++)
         run_block(w, engine, b);
     mr_error error = {0};
@@ -206,7 +228,8 @@ static unsigned run_history(uint64_t seed, uint64_t index, progress *shared, uns
     char directory[256], path[300];
     mr_play_directory(directory, sizeof directory);
     (void)snprintf(path, sizeof path, "%s/db", directory);
-    *shared = (progress){0};
+    atomic_store(&shared->durable_height, 0);
+    atomic_store(&shared->found_height, 0);
     unsigned kills = 0;
     printf("history %llu of %zu blocks, found at", (unsigned long long)index,
            history->blocks_count);
@@ -224,6 +247,14 @@ static unsigned run_history(uint64_t seed, uint64_t index, progress *shared, uns
     return kills;
 }
 
+static bool all_found(const progress *shared)
+{
+    for (size_t i = 0; i <= MR_TASK_RESERVATION; i++)
+        if (atomic_load(&shared->found_with[i]) == 0)
+            return false;
+    return true;
+}
+
 static void killed_at_any_instant_it_goes_on_from_a_whole_block(void **state)
 {
     (void)state;
@@ -234,9 +265,13 @@ static void killed_at_any_instant_it_goes_on_from_a_whole_block(void **state)
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
     uint64_t kills = 0;
-    for (uint64_t index = 0; kills < wanted; index++)
-        kills +=
-            run_history(seed, index, shared, (unsigned)(wanted - kills < 10 ? wanted - kills : 10));
+    for (uint64_t index = 0; kills < wanted || (!all_found(shared) && kills < MORE * wanted);
+         index++)
+        kills += run_history(seed, index, shared, KILLS_A_HISTORY);
+    for (size_t i = 0; i <= MR_TASK_RESERVATION; i++)
+        printf("found with %s: %llu times\n", mr_task_kind_name((mr_task_kind)i),
+               (unsigned long long)atomic_load(&shared->found_with[i]));
+    assert_true(all_found(shared) || wanted < KILLS);
     (void)munmap(shared, sizeof *shared);
 }
 

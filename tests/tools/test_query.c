@@ -90,7 +90,8 @@ static void what_cannot_be_answered_is_said(void **state)
     assert_fails(millrace("query"), 2, "which database?");
     assert_fails(millrace("query it.db"), 2, "which program?");
     assert_fails(millrace("query nowhere.db 0x1234"), 1, "nowhere.db");
-    assert_fails(millrace("query it.db 0x1"), 1, "no program has the id 0x1");
+    assert_fails(millrace("query it.db 0x1"), 1, "0x1 is too short for the beginning of an id");
+    assert_fails(millrace("query it.db 0x1234567"), 1, "no program has the id 0x1234567");
     assert_fails(millrace("query it.db %s --metahash", id), 1, "has no entry metahash");
     assert_fails(millrace("query it.db %s --payload 0x123", id), 1,
                  "is not pairs of hexadecimal digits");

@@ -429,6 +429,11 @@ static void what_is_estimated_suffices_and_less_does_not(void **state)
     assert_contains(command_out, "estimate for message 1 of block 2: gas ");
     assert_contains(command_out,
                     "estimate for message 2 of block 2: no gas suffices: trap in moods");
+    assert_int_equal(run(PROGRAMS
+                         "- messages: [{from: alice, to: moods, payload: {text: l}, gas: 1}]\n",
+                         "--estimate"),
+                     0);
+    assert_contains(command_out, "block 2: no gas suffices: out_of_gas in moods");
 }
 
 int main(void)

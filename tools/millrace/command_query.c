@@ -145,6 +145,10 @@ static mr_status find_program(mr_engine *engine, const char *text, mr_id *out, m
     *out = s.id;
     if (s.found == 1)
         return MR_OK;
+    if (strlen(s.digits) < DIGITS_MIN)
+        return MR_FAIL(error, MR_INVALID,
+                       "%.64s is too short for the beginning of an id: %d digits", text,
+                       DIGITS_MIN);
     return MR_FAIL(error, MR_NOT_FOUND,
                    s.found > 1 ? "more than one program's id begins with %.64s"
                                : "no program has the id %.64s, or an id that begins with it",

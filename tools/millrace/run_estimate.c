@@ -10,6 +10,14 @@ static bool can_be_estimated(const mr_transaction *transaction)
     return transaction->kind == MR_TRANSACTION_SEND || transaction->kind == MR_TRANSACTION_REPLY;
 }
 
+/* The most gas to try, so that what never ends is told soon: twice what a message has unless told
+ * otherwise, or what it has if that is more. */
+static uint64_t most_gas(const mr_transaction *transaction)
+{
+    const uint64_t usual = 20000000000;
+    return transaction->gas_limit > usual ? transaction->gas_limit : usual;
+}
+
 /* `refused` is why there is no estimate, or "". */
 static void print(const mr_running *r, uint64_t number, const mr_estimate *e, const char *refused)
 {
@@ -69,8 +77,8 @@ mr_status mr_run_estimate(mr_running *r, const mr_block_params *params)
             continue;
         mr_estimate estimate = {0};
         mr_error refused = {0};
-        mr_status status =
-            mr_view_estimate(r->view, params, &transactions[i], 0, 0, &estimate, &refused);
+        mr_status status = mr_view_estimate(r->view, params, &transactions[i],
+                                            most_gas(&transactions[i]), 0, &estimate, &refused);
         if (status != MR_OK && status != MR_INVALID) {
             *r->error = refused;
             return status;
