@@ -732,11 +732,13 @@ typedef struct mr_estimate {
 
 /* mr_view_estimate finds the least gas limit with which `transaction` (CREATE, SEND or REPLY) and
  * all that it causes succeed: no dispatch fails, in this or later blocks in which nothing else
- * happens. The view is ALONE, and is left as it was. gas_max bounds the search, 0 is 2^40;
- * blocks_max the blocks that are gone on for, 0 is 1000. The answer is exact for programs that do
- * not look at the gas they have; such that do may need more, or less, than the least found. Errors:
- * MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
- *         MR_CORRUPT. */
+ * happens. The view is ALONE, and is left as it was. gas_max bounds the search, and with it how
+ * long a program that loops is run for; 0 is MR_ESTIMATE_GAS. blocks_max bounds the blocks that are
+ * gone on for, 0 is 1000. The answer is exact for programs that do not look at the gas they have;
+ * such that do may need more, or less, than the least found.
+ * Errors:  MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
+ *          MR_CORRUPT. */
+#define MR_ESTIMATE_GAS ((uint64_t)20000000000) /* some seconds of the interpreter */
 MR_API mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
                                   const mr_transaction *transaction, uint64_t gas_max,
                                   uint32_t blocks_max, mr_estimate *out, mr_error *error);

@@ -419,6 +419,6 @@ mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
         return MR_FAIL(error, MR_INVALID, "only messages have a gas limit to be estimated");
     if (view->broken != MR_OK)
         MR_TRY(move(view, NULL, error));
-    return estimate(view, params, transaction, gas_max != 0 ? gas_max : (uint64_t)1 << 40,
+    return estimate(view, params, transaction, gas_max != 0 ? gas_max : MR_ESTIMATE_GAS,
                     blocks_max != 0 ? blocks_max : BLOCKS_MAX, out, error);
 }

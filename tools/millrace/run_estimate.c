@@ -10,12 +10,10 @@ static bool can_be_estimated(const mr_transaction *transaction)
     return transaction->kind == MR_TRANSACTION_SEND || transaction->kind == MR_TRANSACTION_REPLY;
 }
 
-/* The most gas to try, so that what never ends is told soon: twice what a message has unless told
- * otherwise, or what it has if that is more. */
+/* The most gas to try, so that what never ends is told soon; what the message has if more. */
 static uint64_t most_gas(const mr_transaction *transaction)
 {
-    const uint64_t usual = 20000000000;
-    return transaction->gas_limit > usual ? transaction->gas_limit : usual;
+    return transaction->gas_limit > MR_ESTIMATE_GAS ? transaction->gas_limit : MR_ESTIMATE_GAS;
 }
 
 /* `refused` is why there is no estimate, or "". */
