@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/array.h"
 #include "engine/abi.h"
 #include "engine/accounts.h"
 #include "engine/codes.h"
@@ -280,19 +281,8 @@ struct mr_block {
     mr_status failure;
 };
 
-/* mr_grow makes room in an array for one more element; *capacity counts elements.
- * Errors: MR_NO_MEMORY, unchanged. */
-mr_status mr_grow(void **array, size_t *capacity, size_t count, size_t element_bytes);
 /* mr_tally_add adds the numbers of `more`. */
 void mr_tally_add(mr_tally *to, const mr_tally *more);
-
-/* mr_room makes room for `count` elements in all, contents not kept. Errors: MR_NO_MEMORY; then the
- * array is empty. */
-mr_status mr_room(void **array, size_t *capacity, size_t count, size_t element_bytes);
-#define MR_ROOM(array, capacity, count)                                                            \
-    mr_room((void **)&(array), &(capacity), (count), sizeof *(array))
-#define MR_GROW(array, capacity, count)                                                            \
-    mr_grow((void **)&(array), &(capacity), (count), sizeof *(array))
 
 /* engine.c: prices and limits are bounded, so that no sum of what one call or transaction costs
  * overflows. Errors: MR_INVALID, with the name of what is too large. */
@@ -400,6 +390,13 @@ mr_status mr_state_reload(mr_engine *engine, mr_error *error);
 
 /* engine.c: forgets all programs and the queue. */
 void mr_engine_forget(mr_engine *engine);
+
+/* walks.c: calls `visit` for the pairs of a table whose keys begin with `prefix` and are not below
+ * `from`, in the order of keys, until it returns MR_NOT_FOUND, which ends the walk well, or fails.
+ * Errors: MR_STATE there is a candidate; MR_IO; MR_NO_MEMORY; those of `visit`. */
+typedef mr_status mr_visit_pair(mr_engine *engine, void *arg, mr_span key, mr_span value);
+mr_status mr_engine_walk(mr_engine *engine, mr_table table, mr_span prefix, mr_span from, void *arg,
+                         mr_visit_pair *visit);
 
 /* mr_engine_peek returns the program of `id` if it is in memory and as the store has it. */
 static inline mr_program *mr_engine_peek(const mr_engine *engine, const mr_id *id)

@@ -90,25 +90,6 @@ mr_status mr_engine_account(mr_engine *engine, const mr_id *id, mr_value *balanc
     return MR_OK;
 }
 
-/* Calls `visit` for each pair of a table until it returns MR_NOT_FOUND or fails. */
-static mr_status each(mr_engine *engine, mr_table table, void *arg,
-                      mr_status (*visit)(mr_engine *engine, void *arg, mr_span key, mr_span value))
-{
-    if (engine->candidate != NULL)
-        return MR_STATE;
-    mr_cursor *cursor;
-    MR_TRY(mr_cursor_open(engine->store, table, (mr_span){0}, (mr_span){0}, &cursor));
-    mr_status status;
-    do {
-        mr_span key, value;
-        status = mr_cursor_next(cursor, &key, &value);
-        if (status == MR_OK)
-            status = visit(engine, arg, key, value);
-    } while (status == MR_OK);
-    mr_cursor_close(cursor);
-    return status == MR_NOT_FOUND ? MR_OK : status;
-}
-
 static mr_status to_id(mr_span key, mr_id *out)
 {
     if (key.size != sizeof out->bytes)
@@ -138,7 +119,8 @@ static mr_status visit_program(mr_engine *engine, void *arg, mr_span key, mr_spa
 mr_status mr_engine_programs(mr_engine *engine, mr_visit_program *visit, void *arg)
 {
     program_walk walk = {.visit = visit, .arg = arg};
-    return each(engine, MR_TABLE_PROGRAM, &walk, visit_program);
+    return mr_engine_walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &walk,
+                          visit_program);
 }
 
 typedef struct account_walk {
@@ -160,7 +142,8 @@ static mr_status visit_account(mr_engine *engine, void *arg, mr_span key, mr_spa
 mr_status mr_engine_accounts(mr_engine *engine, mr_visit_account *visit, void *arg)
 {
     account_walk walk = {.visit = visit, .arg = arg};
-    return each(engine, MR_TABLE_ACCOUNT, &walk, visit_account);
+    return mr_engine_walk(engine, MR_TABLE_ACCOUNT, (mr_span){0}, (mr_span){0}, &walk,
+                          visit_account);
 }
 
 typedef struct code_walk {
@@ -180,7 +163,7 @@ static mr_status visit_code(mr_engine *engine, void *arg, mr_span key, mr_span v
 mr_status mr_engine_codes(mr_engine *engine, mr_visit_code *visit, void *arg)
 {
     code_walk walk = {.visit = visit, .arg = arg};
-    return each(engine, MR_TABLE_CODE, &walk, visit_code);
+    return mr_engine_walk(engine, MR_TABLE_CODE, (mr_span){0}, (mr_span){0}, &walk, visit_code);
 }
 
 mr_status mr_engine_queue(mr_engine *engine, mr_visit_message *visit, void *arg)

@@ -4,12 +4,8 @@
 #include "engine/engine_internal.h"
 #include "engine/mailbox.h"
 
-typedef mr_status visit_fn(mr_engine *engine, void *arg, mr_span key, mr_span value);
-
-/* Calls `visit` for the pairs of a table whose keys begin with `prefix` and are not below `from`,
- * until it returns MR_NOT_FOUND or fails. */
-static mr_status walk(mr_engine *engine, mr_table table, mr_span prefix, mr_span from, void *arg,
-                      visit_fn *visit)
+mr_status mr_engine_walk(mr_engine *engine, mr_table table, mr_span prefix, mr_span from, void *arg,
+                         mr_visit_pair *visit)
 {
     if (engine->candidate != NULL)
         return MR_STATE;
@@ -67,7 +63,8 @@ mr_status mr_engine_waiting(mr_engine *engine, const mr_id *program, mr_visit_wa
                             void *arg)
 {
     waiting_walk to = {.visit = visit, .arg = arg};
-    return walk(engine, MR_TABLE_WAITLIST, prefix_of(program), (mr_span){0}, &to, visit_waiting);
+    return mr_engine_walk(engine, MR_TABLE_WAITLIST, prefix_of(program), (mr_span){0}, &to,
+                          visit_waiting);
 }
 
 /* ---- Letters ---- */
@@ -102,7 +99,8 @@ static mr_status visit_letter(mr_engine *engine, void *arg, mr_span key, mr_span
 mr_status mr_engine_letters(mr_engine *engine, const mr_id *user, mr_visit_letter *visit, void *arg)
 {
     letter_walk to = {.visit = visit, .arg = arg};
-    return walk(engine, MR_TABLE_MAILBOX, prefix_of(user), (mr_span){0}, &to, visit_letter);
+    return mr_engine_walk(engine, MR_TABLE_MAILBOX, prefix_of(user), (mr_span){0}, &to,
+                          visit_letter);
 }
 
 /* ---- Tasks ---- */
@@ -144,7 +142,8 @@ mr_status mr_engine_tasks(mr_engine *engine, uint32_t from, mr_visit_task *visit
     task_walk to = {.visit = visit, .arg = arg};
     uint8_t key[MR_TASK_KEY_BYTES];
     mr_task_key(from, 0, key);
-    return walk(engine, MR_TABLE_TASK, (mr_span){0}, mr_span_of(key, sizeof key), &to, visit_task);
+    return mr_engine_walk(engine, MR_TABLE_TASK, (mr_span){0}, mr_span_of(key, sizeof key), &to,
+                          visit_task);
 }
 
 /* ---- Reservations ---- */
@@ -191,7 +190,8 @@ mr_status mr_engine_reservations(mr_engine *engine, const mr_id *program,
 {
     reservation_walk to = {.visit = visit, .arg = arg};
     if (program == NULL)
-        return walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &to, visit_program);
+        return mr_engine_walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &to,
+                              visit_program);
     if (engine->candidate != NULL)
         return MR_STATE;
     mr_program *found;

@@ -6,47 +6,9 @@
  * calls of the allocator to this file. */
 #include "changes.h"
 
+#include "tests/base/failing_memory.h"
+
 enum { BEFORE = 3, EXTRA = 150 };
-
-/* ---- An allocator that fails ---- */
-
-static atomic_long left; /* allocations until one fails; 0: none does */
-
-static bool fails(void)
-{
-    long before = atomic_load(&left);
-    while (before > 0 && !atomic_compare_exchange_weak(&left, &before, before - 1))
-        continue;
-    return before == 1;
-}
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
 
 /* ---- The script ---- */
 
