@@ -46,9 +46,55 @@ typedef struct mr_outgoing {
     };
 } mr_outgoing;
 
-/* ---- settle_send.c ---- */
+/* How a dispatch failed. */
+typedef struct mr_failure {
+    mr_outcome outcome;
+    uint8_t code[4];     /* of the error reply */
+    bool signals;        /* the program is told, if it has reserved gas for that */
+    mr_span payload;     /* of the error reply */
+    uint64_t left;       /* of what it might burn, the system reservation not counted */
+    uint64_t system_gas; /* of the system reservation */
+} mr_failure;
 
-void mr_settle_fail(mr_stream *stream, mr_status status);
+/* mr_settle_wants_reply tells whether the dispatch is answered, by itself or automatically. */
+static inline bool mr_settle_wants_reply(const mr_settling *at)
+{
+    const mr_kind kind = at->dispatch->message.kind;
+    return kind == MR_KIND_INIT || kind == MR_KIND_HANDLE;
+}
+
+/* ---- settle_success.c ---- */
+
+/* mr_settle_success carries out what an execution wanted that went well, or began to wait: programs
+ * are made, messages leave, others are woken, and the gas that is left goes on. */
+void mr_settle_success(mr_settling *at, mr_execution *execution);
+
+/* ---- settle_failure.c ---- */
+
+/* mr_settle_failure undoes everything: the value goes back with the error reply, and with it the
+ * gas that is left. */
+void mr_settle_failure(mr_settling *at, const mr_failure *why);
+
+/* ---- settle_create.c ---- */
+
+/* mr_settle_create makes the program of a draft that creates one; NULL when there is no such code.
+ */
+mr_program *mr_settle_create(mr_settling *at, const mr_draft *draft);
+
+/* mr_settle_not_created answers a draft that creates a program of which there is no code: its
+ * creator gets the answer that its init would have got. */
+void mr_settle_not_created(mr_settling *at, const mr_draft *draft, uint64_t gas);
+
+/* ---- settle_exit.c ---- */
+
+/* mr_settle_terminate ends a program whose init failed. */
+void mr_settle_terminate(mr_settling *at);
+
+/* mr_settle_exit ends a program that wanted it: its heir gets what it owns, its messages their
+ * answers. */
+void mr_settle_exit(mr_settling *at, const mr_execution *execution);
+
+/* ---- settle_gas.c; the rules of gas are in settle_gas.h ---- */
 
 /* mr_settle_credit adds to a user's account when the block ends. */
 void mr_settle_credit(mr_stream *stream, const mr_id *account, mr_value amount);
@@ -59,9 +105,14 @@ void mr_settle_refund(mr_stream *stream, const mr_id *payer, uint64_t gas);
 /* mr_settle_give_back refunds gas of the dispatch, to its sponsor first, and then to its payer. */
 void mr_settle_give_back(mr_settling *at, uint64_t gas);
 
-/* mr_settle_resolve returns the program of `id` that exists for messages of `generation`, or NULL:
- * a user. */
-mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t generation);
+/* ---- settle_send.c ---- */
+
+/* mr_settle_fail notes that the machine failed: the block cannot go on. */
+void mr_settle_fail(mr_stream *stream, mr_status status);
+
+/* mr_settle_destination returns the program of `id` as the dispatch knows it, which has committed
+ * `drafts_count` messages, or NULL: a user. What it creates is there for it at once. */
+mr_program *mr_settle_destination(mr_settling *at, const mr_id *id, uint32_t drafts_count);
 
 /* mr_settle_keep copies bytes that live as long as the dispatch into memory that lives longer. */
 mr_span mr_settle_keep(mr_stream *stream, mr_arena *arena, mr_span span);
@@ -70,6 +121,10 @@ mr_span mr_settle_keep(mr_stream *stream, mr_arena *arena, mr_span span);
 void mr_settle_emit(mr_settling *at, mr_dispatch *dispatch);
 mr_task *mr_settle_task(mr_settling *at, mr_task_kind kind, uint32_t due, const mr_id *owner,
                         const mr_id *subject);
+
+/* mr_settle_reply makes a reply to the dispatch's source. */
+mr_outgoing mr_settle_reply(const mr_settling *at, const uint8_t code[4], mr_value value,
+                            mr_span payload);
 
 /* mr_settle_send sends a message: to a program, to a user, or later. */
 void mr_settle_send(mr_settling *at, const mr_outgoing *out);

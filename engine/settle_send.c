@@ -12,44 +12,8 @@ void mr_settle_fail(mr_stream *stream, mr_status status)
         stream->failure = status;
 }
 
-void mr_settle_credit(mr_stream *stream, const mr_id *account, mr_value amount)
-{
-    if (amount == 0)
-        return;
-    if (!stream->engine->accounts_on)
-        return;
-    if (stream->credits_count > 0) {
-        mr_credit *last = &stream->credits[stream->credits_count - 1];
-        if (mr_id_equal(&last->account, account)) {
-            last->amount += amount;
-            return;
-        }
-    }
-    if (MR_GROW(stream->credits, stream->credits_capacity, stream->credits_count) != MR_OK) {
-        mr_settle_fail(stream, MR_NO_MEMORY);
-        return;
-    }
-    stream->credits[stream->credits_count++] = (mr_credit){.account = *account, .amount = amount};
-}
-
-void mr_settle_refund(mr_stream *stream, const mr_id *payer, uint64_t gas)
-{
-    stream->tally.gas_refunded += gas;
-    mr_settle_credit(stream, payer, (mr_value)gas * stream->engine->schedule.value_per_gas);
-}
-
-void mr_settle_give_back(mr_settling *at, uint64_t gas)
-{
-    if (at->sponsored > 0) {
-        const uint64_t first = gas < at->sponsored ? gas : at->sponsored;
-        mr_settle_refund(at->stream, at->dispatch->extra->sponsor, first);
-        at->sponsored -= first;
-        gas -= first;
-    }
-    mr_settle_refund(at->stream, at->dispatch->payer, gas);
-}
-
-mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t generation)
+/* The program of `id` that exists for messages of `generation`, or NULL: a user. */
+static mr_program *resolve(mr_stream *stream, const mr_id *id, uint32_t generation)
 {
     mr_program *program = mr_engine_peek(stream->engine, id);
     if (program != NULL) {
@@ -70,6 +34,15 @@ mr_program *mr_settle_resolve(mr_stream *stream, const mr_id *id, uint32_t gener
     else
         mr_settle_fail(stream, status);
     return NULL;
+}
+
+mr_program *mr_settle_destination(mr_settling *at, const mr_id *id, uint32_t drafts_count)
+{
+    for (uint32_t i = 0; at->created != NULL && i < drafts_count; i++) {
+        if (at->created[i] != NULL && mr_id_equal(&at->created[i]->id, id))
+            return at->created[i];
+    }
+    return resolve(at->stream, id, at->dispatch->generation);
 }
 
 mr_span mr_settle_keep(mr_stream *stream, mr_arena *arena, mr_span span)
@@ -179,6 +152,22 @@ static mr_dispatch *make_dispatch(mr_settling *at, const mr_outgoing *out, mr_ar
         memcpy(dispatch->message.code, out->code, sizeof out->code);
     }
     return dispatch;
+}
+
+mr_outgoing mr_settle_reply(const mr_settling *at, const uint8_t code[4], mr_value value,
+                            mr_span payload)
+{
+    mr_outgoing out = {
+        .to = *at->dispatch->message.source,
+        .program = at->dispatch->sender,
+        .kind = MR_KIND_REPLY,
+        .value = value,
+        .payload = payload,
+    };
+    if (out.program != NULL) /* that to a user is computed when somebody looks */
+        out.id = mr_id_of_reply(&at->dispatch->message.id);
+    memcpy(out.code, code, sizeof out.code);
+    return out;
 }
 
 /* A message that is not to leave yet. */
