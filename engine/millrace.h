@@ -517,11 +517,17 @@ MR_API void mr_engine_info_get(const mr_engine *engine, mr_engine_info *out);
 /* mr_engine_describe writes one sentence about streams, cores and pinning. */
 MR_API void mr_engine_describe(const mr_engine *engine, char *text, size_t text_bytes);
 
+/* X(code, name in scenarios and JSON) */
+#define MR_PROGRAM_STATUS_MAP(X)                                                                   \
+    X(UNINITIALIZED, "uninitialized")                                                              \
+    X(ACTIVE, "active")                                                                            \
+    X(EXITED, "exited")                                                                            \
+    X(TERMINATED, "terminated")
+
 typedef enum mr_program_status {
-    MR_PROGRAM_UNINITIALIZED,
-    MR_PROGRAM_ACTIVE,
-    MR_PROGRAM_EXITED,
-    MR_PROGRAM_TERMINATED,
+#define MR_PROGRAM_STATUS_ENUM(name, text) MR_PROGRAM_##name,
+    MR_PROGRAM_STATUS_MAP(MR_PROGRAM_STATUS_ENUM)
+#undef MR_PROGRAM_STATUS_ENUM
 } mr_program_status;
 
 MR_API const char *mr_program_status_name(mr_program_status status);

@@ -2,54 +2,21 @@
 /* names: the words under which the public enumerations appear in scenarios, JSON and reports. */
 #include "engine/millrace.h"
 
-#define NAME_AT(array, index)                                                                      \
-    ((size_t)(index) < sizeof(array) / sizeof(array)[0] ? (array)[index] : "unknown")
+#define WORD(name, text) text,
 
-const char *mr_admission_text(mr_admission admission)
-{
-    static const char *const texts[] = {
-#define TEXT(name, text) text,
-        MR_ADMISSION_MAP(TEXT)
-#undef TEXT
-    };
-    return NAME_AT(texts, admission);
-}
+/* Defines a function that returns the word of a value, by the list that the enumeration is of. */
+#define WORD_OF(function, enumeration, MAP)                                                        \
+    const char *function(enumeration value)                                                        \
+    {                                                                                              \
+        static const char *const words[] = {MAP(WORD)};                                            \
+        return (size_t)value < sizeof words / sizeof words[0] ? words[value] : "unknown";          \
+    }
 
-const char *mr_outcome_name(mr_outcome outcome)
-{
-    static const char *const names[] = {
-#define NAME(name, text) text,
-        MR_OUTCOME_MAP(NAME)
-#undef NAME
-    };
-    return NAME_AT(names, outcome);
-}
-
-const char *mr_kind_name(mr_kind kind)
-{
-    static const char *const names[] = {
-#define NAME(name, text) text,
-        MR_KIND_MAP(NAME)
-#undef NAME
-    };
-    return NAME_AT(names, kind);
-}
-
-const char *mr_task_kind_name(mr_task_kind kind)
-{
-    static const char *const names[] = {
-#define NAME(name, text) text,
-        MR_TASK_MAP(NAME)
-#undef NAME
-    };
-    return NAME_AT(names, kind);
-}
-
-const char *mr_program_status_name(mr_program_status status)
-{
-    static const char *const names[] = {"uninitialized", "active", "exited", "terminated"};
-    return NAME_AT(names, status);
-}
+WORD_OF(mr_admission_text, mr_admission, MR_ADMISSION_MAP)
+WORD_OF(mr_outcome_name, mr_outcome, MR_OUTCOME_MAP)
+WORD_OF(mr_kind_name, mr_kind, MR_KIND_MAP)
+WORD_OF(mr_task_kind_name, mr_task_kind, MR_TASK_MAP)
+WORD_OF(mr_program_status_name, mr_program_status, MR_PROGRAM_STATUS_MAP)
 
 mr_schedule mr_schedule_default(void)
 {

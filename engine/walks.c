@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* walks: what waits, lies in mailboxes, is due and is reserved, as of the last committed block. */
+/* walks: the tables of the state from end to end, as of the last committed block: programs,
+ * accounts and codes; what waits, lies in mailboxes, is due and is reserved. */
 #include "engine/agenda.h"
 #include "engine/engine_internal.h"
 #include "engine/mailbox.h"
@@ -25,6 +26,88 @@ mr_status mr_engine_walk(mr_engine *engine, mr_table table, mr_span prefix, mr_s
 static mr_span prefix_of(const mr_id *id)
 {
     return id != NULL ? mr_id_span(id) : (mr_span){0};
+}
+
+static mr_status to_id(mr_span key, mr_id *out)
+{
+    if (key.size != sizeof out->bytes)
+        return MR_CORRUPT;
+    memcpy(out->bytes, key.data, sizeof out->bytes);
+    return MR_OK;
+}
+
+/* ---- Programs ---- */
+
+typedef struct program_walk {
+    mr_visit_program *visit;
+    void *arg;
+} program_walk;
+
+static mr_status visit_program(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)value;
+    const program_walk *walk = arg;
+    mr_id id;
+    MR_TRY(to_id(key, &id));
+    mr_program_info info;
+    mr_status status = mr_engine_program(engine, &id, &info);
+    if (status != MR_OK)
+        return status == MR_NOT_FOUND ? MR_CORRUPT : status;
+    return walk->visit(walk->arg, &info) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_programs(mr_engine *engine, mr_visit_program *visit, void *arg)
+{
+    program_walk walk = {.visit = visit, .arg = arg};
+    return mr_engine_walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &walk,
+                          visit_program);
+}
+
+/* ---- Accounts ---- */
+
+typedef struct account_walk {
+    mr_visit_account *visit;
+    void *arg;
+} account_walk;
+
+static mr_status visit_account(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const account_walk *walk = arg;
+    mr_id id;
+    mr_value balance;
+    MR_TRY(to_id(key, &id));
+    MR_TRY(mr_accounts_decode(value, &balance));
+    return walk->visit(walk->arg, &id, balance) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_accounts(mr_engine *engine, mr_visit_account *visit, void *arg)
+{
+    account_walk walk = {.visit = visit, .arg = arg};
+    return mr_engine_walk(engine, MR_TABLE_ACCOUNT, (mr_span){0}, (mr_span){0}, &walk,
+                          visit_account);
+}
+
+/* ---- Codes ---- */
+
+typedef struct code_walk {
+    mr_visit_code *visit;
+    void *arg;
+} code_walk;
+
+static mr_status visit_code(mr_engine *engine, void *arg, mr_span key, mr_span value)
+{
+    (void)engine;
+    const code_walk *walk = arg;
+    mr_id id;
+    MR_TRY(to_id(key, &id));
+    return walk->visit(walk->arg, &id, value) ? MR_OK : MR_NOT_FOUND;
+}
+
+mr_status mr_engine_codes(mr_engine *engine, mr_visit_code *visit, void *arg)
+{
+    code_walk walk = {.visit = visit, .arg = arg};
+    return mr_engine_walk(engine, MR_TABLE_CODE, (mr_span){0}, (mr_span){0}, &walk, visit_code);
 }
 
 /* ---- Waiting messages ---- */
@@ -171,13 +254,11 @@ static mr_status visit_reservations(const reservation_walk *to, const mr_program
     return MR_OK;
 }
 
-static mr_status visit_program(mr_engine *engine, void *arg, mr_span key, mr_span value)
+static mr_status visit_reserving(mr_engine *engine, void *arg, mr_span key, mr_span value)
 {
     (void)value;
     mr_id id;
-    if (key.size != sizeof id.bytes)
-        return MR_CORRUPT;
-    memcpy(id.bytes, key.data, sizeof id.bytes);
+    MR_TRY(to_id(key, &id));
     mr_program *program;
     mr_status status = mr_engine_find_program(engine, &id, &program);
     if (status != MR_OK)
@@ -191,7 +272,7 @@ mr_status mr_engine_reservations(mr_engine *engine, const mr_id *program,
     reservation_walk to = {.visit = visit, .arg = arg};
     if (program == NULL)
         return mr_engine_walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &to,
-                              visit_program);
+                              visit_reserving);
     if (engine->candidate != NULL)
         return MR_STATE;
     mr_program *found;
