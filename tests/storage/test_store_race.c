@@ -5,33 +5,12 @@
  * the time the same.
  * Method: the history of changes.h; readers get keys and walk prefixes all the time. */
 #include "changes.h"
-#include "held_backend.h"
+#include "race.h"
 
-enum { READERS = 3, VALUE_BYTES = 400, CHANGES = 400, READS_MIN = 2000 };
+enum { VALUE_BYTES = 400 };
 
-typedef struct race {
-    mr_store *store;
-    _Atomic uint64_t begun; /* changes whose submit has begun, ended */
-    _Atomic uint64_t ended;
-    _Atomic uint64_t reads;
-    atomic_bool stop;
-    pthread_mutex_t lock;
-    char failure[256]; /* the first one, under `lock` */
-} race;
-
-static void report(race *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void report(race *r, const char *format, ...)
-{
-    pthread_mutex_lock(&r->lock);
-    if (r->failure[0] == '\0') {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(r->failure, sizeof r->failure, format, arguments);
-        va_end(arguments);
-    }
-    pthread_mutex_unlock(&r->lock);
-    atomic_store(&r->stop, true);
-}
+static _Atomic uint64_t begun, ended; /* changes whose submit has begun, ended */
+static mr_batch *batches[2];
 
 /* ---- Readers ---- */
 
@@ -41,9 +20,9 @@ static void read_one(race *r, uint64_t *random)
     uint32_t table = test_below(random, TEST_TABLES), group = test_below(random, GROUPS);
     uint32_t key = test_below(random, KEYS);
     mr_buffer value = {0};
-    uint64_t least = atomic_load(&r->ended);
+    uint64_t least = atomic_load(&ended);
     mr_status status = mr_store_get(r->store, table, key_text(group, key, text), &value);
-    uint64_t most = atomic_load(&r->begun);
+    uint64_t most = atomic_load(&begun);
     uint64_t found = status == MR_OK && value.size >= 8 ? mr_load_le64(value.data) : 0;
     if (status != MR_OK && status != MR_NOT_FOUND)
         report(r, "get: %s", mr_status_name(status));
@@ -60,7 +39,7 @@ static void walk_group(race *r, uint64_t *random, bool slowly)
 {
     char text[KEY_TEXT_BYTES];
     uint32_t table = test_below(random, TEST_TABLES), group = test_below(random, GROUPS);
-    uint64_t least = atomic_load(&r->ended);
+    uint64_t least = atomic_load(&ended);
     mr_cursor *cursor;
     mr_span prefix = key_text(group, 0, text);
     prefix.size = 3;
@@ -68,7 +47,7 @@ static void walk_group(race *r, uint64_t *random, bool slowly)
         report(r, "a cursor cannot be opened");
         return;
     }
-    uint64_t most = atomic_load(&r->begun);
+    uint64_t most = atomic_load(&begun);
     uint64_t found[KEYS + 1] = {0};
     mr_span key, value;
     mr_status status;
@@ -97,67 +76,67 @@ static void walk_group(race *r, uint64_t *random, bool slowly)
 static void *reader(void *arg)
 {
     race *r = arg;
-    uint64_t random = atomic_fetch_add(&r->reads, 1) + (uint64_t)(uintptr_t)arg;
+    uint64_t random = atomic_fetch_add(&r->rounds, 1) + (uint64_t)(uintptr_t)arg;
     while (!atomic_load(&r->stop)) {
         for (int i = 0; i < 4; i++)
             read_one(r, &random);
         walk_group(r, &random, test_below(&random, 4) == 0);
-        atomic_fetch_add(&r->reads, 1);
+        atomic_fetch_add(&r->rounds, 1);
     }
     return NULL;
 }
 
 /* ---- The writer ---- */
 
-static void run_race(mr_store *store)
+static void write_change(race *r, uint64_t n)
 {
-    race r = {.store = store, .lock = PTHREAD_MUTEX_INITIALIZER};
-    mr_batch *batches[2] = {mr_batch_new(store), mr_batch_new(store)};
-    pthread_t threads[READERS];
-    for (int i = 0; i < READERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, reader, &r), 0);
-    for (uint64_t n = 1; !atomic_load(&r.stop); n++) {
-        assert_int_equal(fill(batches, n, VALUE_BYTES), MR_OK);
-        atomic_store(&r.begun, n);
-        if (mr_store_submit(store, batches, 2, NULL) != MR_OK)
-            report(&r, "submit");
-        atomic_store(&r.ended, n);
-        if (n % 64 == 0 && mr_store_wait(store, NULL) != MR_OK)
-            report(&r, "wait");
-        if (n >= CHANGES && atomic_load(&r.reads) >= READS_MIN)
-            atomic_store(&r.stop, true);
-    }
-    for (int i = 0; i < READERS; i++)
-        pthread_join(threads[i], NULL);
-    mr_batch_free(batches[0]);
-    mr_batch_free(batches[1]);
-    mr_store_close(store);
-    if (r.failure[0] != '\0')
-        fail_msg("%s", r.failure);
+    for (int i = 0; i < 2 && batches[i] == NULL; i++)
+        batches[i] = mr_batch_new(r->store);
+    if (fill(batches, n, VALUE_BYTES) != MR_OK)
+        report(r, "fill");
+    atomic_store(&begun, n);
+    if (mr_store_submit(r->store, batches, 2, NULL) != MR_OK)
+        report(r, "submit");
+    atomic_store(&ended, n);
 }
+
+static void end(race *r)
+{
+    (void)r;
+    for (int i = 0; i < 2; i++) {
+        mr_batch_free(batches[i]);
+        batches[i] = NULL;
+    }
+    atomic_store(&begun, 0);
+    atomic_store(&ended, 0);
+}
+
+static const race_plan plan = {
+    .read = reader,
+    .write = write_change,
+    .fini = end,
+    .readers = 3,
+    .changes_min = 400,
+    .rounds_min = 2000,
+    .wait_every = 64,
+};
 
 static void readers_see_whole_changes_in_memory(void **state)
 {
     (void)state;
-    run_race(test_store_open(NULL));
+    race_in_memory(&plan);
 }
 
 static void readers_see_whole_changes_in_layers_over_memory(void **state)
 {
     (void)state;
-    mr_store *store;
-    held_reset(&mr_backend_memory);
-    held.yields = 30; /* so that changes go by between a look at the layer and one at the backend */
-    assert_int_equal(held_store_open(NULL, &store, NULL), MR_OK);
-    run_race(store);
+    race_over_a_slow_backend(&plan);
 }
 
 static void readers_see_whole_changes_in_rocksdb(void **state)
 {
     (void)state;
-    char *directory = test_directory();
-    run_race(test_store_open(directory));
-    test_directory_remove(directory);
+    race_in_rocksdb(&plan);
 }
 
 int main(void)

@@ -5,32 +5,12 @@
  * Method: change n gives each key of each table the number n, and writes a key of its own that the
  * change after next removes. Readers take snapshots, move views, hand snapshots to each other and
  * look whether all keys have one and the same number. */
-#include "held_backend.h"
+#include "race.h"
 
-enum { READERS = 4, KEYS = 60, SHELF = 6, CHANGES = 300, ROUNDS_MIN = 600 };
+enum { KEYS = 60, SHELF = 6 };
 
-typedef struct race {
-    mr_store *store;
-    _Atomic uint64_t rounds; /* of readers */
-    atomic_bool stop;
-    pthread_mutex_t lock;
-    mr_snapshot *shelf[SHELF]; /* for anybody to take, under `lock` */
-    char failure[256];         /* the first one, under `lock` */
-} race;
-
-static void report(race *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void report(race *r, const char *format, ...)
-{
-    pthread_mutex_lock(&r->lock);
-    if (r->failure[0] == '\0') {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(r->failure, sizeof r->failure, format, arguments);
-        va_end(arguments);
-    }
-    pthread_mutex_unlock(&r->lock);
-    atomic_store(&r->stop, true);
-}
+static mr_snapshot *shelf[SHELF]; /* for anybody to take, under the lock of the race */
+static mr_batch *batch;
 
 static mr_span key_of(uint32_t number, char *text)
 {
@@ -99,8 +79,8 @@ static void look_at_table(race *r, mr_store *view, uint32_t table)
 static mr_snapshot *swap(race *r, uint32_t place, mr_snapshot *snapshot)
 {
     pthread_mutex_lock(&r->lock);
-    mr_snapshot *other = r->shelf[place];
-    r->shelf[place] = snapshot;
+    mr_snapshot *other = shelf[place];
+    shelf[place] = snapshot;
     pthread_mutex_unlock(&r->lock);
     return other;
 }
@@ -151,7 +131,7 @@ static void *reader(void *arg)
 
 /* ---- The writer ---- */
 
-static mr_status fill(mr_batch *batch, uint64_t n)
+static mr_status fill(uint64_t n)
 {
     char text[32];
     const mr_span value = mr_span_of(&n, sizeof n);
@@ -161,53 +141,51 @@ static mr_status fill(mr_batch *batch, uint64_t n)
     return n < 3 ? MR_OK : mr_batch_delete(batch, 0, own_key_of(n - 2, text));
 }
 
-static void run_race(mr_store *store)
+static void write_change(race *r, uint64_t n)
 {
-    race r = {.store = store, .lock = PTHREAD_MUTEX_INITIALIZER};
-    mr_batch *batch = mr_batch_new(store);
-    pthread_t threads[READERS];
-    for (int i = 0; i < READERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, reader, &r), 0);
-    for (uint64_t n = 1; !atomic_load(&r.stop); n++) {
-        if (fill(batch, n) != MR_OK || mr_store_submit(store, &batch, 1, NULL) != MR_OK)
-            report(&r, "submit");
-        if (n % 16 == 0 && mr_store_wait(store, NULL) != MR_OK)
-            report(&r, "wait");
-        if (n >= CHANGES && atomic_load(&r.rounds) >= ROUNDS_MIN)
-            atomic_store(&r.stop, true);
-    }
-    for (int i = 0; i < READERS; i++)
-        pthread_join(threads[i], NULL);
-    for (int i = 0; i < SHELF; i++)
-        mr_snapshot_put(r.shelf[i]);
-    mr_batch_free(batch);
-    mr_store_close(store);
-    if (r.failure[0] != '\0')
-        fail_msg("%s", r.failure);
+    if (batch == NULL)
+        batch = mr_batch_new(r->store);
+    if (fill(n) != MR_OK || mr_store_submit(r->store, &batch, 1, NULL) != MR_OK)
+        report(r, "submit");
 }
+
+static void end(race *r)
+{
+    (void)r;
+    for (int i = 0; i < SHELF; i++) {
+        mr_snapshot_put(shelf[i]);
+        shelf[i] = NULL;
+    }
+    mr_batch_free(batch);
+    batch = NULL;
+}
+
+static const race_plan plan = {
+    .read = reader,
+    .write = write_change,
+    .fini = end,
+    .readers = 4,
+    .changes_min = 300,
+    .rounds_min = 600,
+    .wait_every = 16,
+};
 
 static void snapshots_in_memory_are_whole(void **state)
 {
     (void)state;
-    run_race(test_store_open(NULL));
+    race_in_memory(&plan);
 }
 
 static void snapshots_over_a_slow_backend_are_whole(void **state)
 {
     (void)state;
-    mr_store *store;
-    held_reset(&mr_backend_memory);
-    held.yields = 30; /* so that changes go by between a look at the layer and one at the backend */
-    assert_int_equal(held_store_open(NULL, &store, NULL), MR_OK);
-    run_race(store);
+    race_over_a_slow_backend(&plan);
 }
 
 static void snapshots_in_rocksdb_are_whole(void **state)
 {
     (void)state;
-    char *directory = test_directory();
-    run_race(test_store_open(directory));
-    test_directory_remove(directory);
+    race_in_rocksdb(&plan);
 }
 
 int main(void)
