@@ -67,7 +67,7 @@ struct mr_tree {
     uint64_t update;   /* number of the last update */
     uint64_t written_update;
 
-    mr_buffer pending;       /* record of the changes since the last write; see tree.c */
+    mr_buffer pending;       /* record of the changes since the last write; see tree_table.c */
     uint64_t record;         /* number of the last record written */
     uint64_t flushed_record; /* number of the last record contained in the stored tiles */
     uint64_t records_bytes;  /* of records since then */
