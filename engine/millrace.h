@@ -157,7 +157,7 @@ typedef struct mr_transaction {
     X(MODULE, "the module is refused")                                                             \
     X(PAYLOAD, "the payload is too large")                                                         \
     X(MALFORMED, "the transaction is malformed")                                                   \
-    X(GAS_LIMIT, "the gas limit is more than the block's")
+    X(GAS_LIMIT, "the gas limit is too large")
 
 typedef enum mr_admission {
 #define MR_ADMISSION_ENUM(name, text) MR_ADMISSION_##name,
