@@ -724,7 +724,10 @@ typedef struct mr_estimate {
     uint64_t gas_limit;  /* the least with which the message and all it causes succeed */
     uint64_t gas_burned; /* then: by all dispatches, and as rent, until nothing of it waits */
     uint32_t blocks;     /* that it takes, those in between included */
-    bool waits;          /* for ever, or longer than blocks_max: `succeeds` says how far it came */
+    bool waits;          /* something of it is due only after blocks_max blocks, or never: that has
+                          * not been run, and what it will need is not in gas_limit */
+    bool cut;            /* it waits, and gas_limit holds the rent of all these blocks and no more:
+                          * it depends on blocks_max */
     mr_outcome outcome;  /* of the first dispatch that failed, when it does not succeed */
     mr_id failed;        /* the program of that */
     mr_span text;        /* about that; until the next call on the view */
@@ -734,11 +737,11 @@ typedef struct mr_estimate {
  * all that it causes succeed: no dispatch fails, in this or later blocks in which nothing else
  * happens. The view is ALONE, and is left as it was. gas_max bounds the search, and with it how
  * long a program that loops is run for; 0 is MR_ESTIMATE_GAS. blocks_max bounds the blocks that are
- * gone on for, 0 is 1000. The answer is exact for programs that do not look at the gas they have;
- * such that do may need more, or less, than the least found.
- * Errors:  MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
- *          MR_CORRUPT. */
-#define MR_ESTIMATE_GAS ((uint64_t)20000000000) /* some seconds of the interpreter */
+ * gone on for, 0 is MR_ESTIMATE_BLOCKS. The answer is exact for programs that do not look at the
+ * gas they have; such that do may need more, or less, than the least found. Errors:  MR_INVALID the
+ * transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO; MR_CORRUPT. */
+#define MR_ESTIMATE_GAS    ((uint64_t)20000000000) /* some seconds of the interpreter */
+#define MR_ESTIMATE_BLOCKS 1000
 MR_API mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
                                   const mr_transaction *transaction, uint64_t gas_max,
                                   uint32_t blocks_max, mr_estimate *out, mr_error *error);
