@@ -308,9 +308,13 @@ typedef struct mr_trace {
     mr_span payload;        /* of the message, its first MR_TRACE_PAYLOAD_BYTES_MAX bytes */
     uint64_t payload_bytes; /* all of them */
     mr_value value;
-    mr_id reply_to;        /* REPLY: the message it answers; SIGNAL: the message that failed */
-    uint8_t code[4];       /* REPLY: its code */
-    uint32_t signal;       /* SIGNAL: its code */
+    mr_id reply_to;    /* REPLY: the message it answers; SIGNAL: the message that failed */
+    uint8_t code[4];   /* REPLY: its code */
+    uint32_t signal;   /* SIGNAL: its code */
+    mr_id payer;       /* who bought its gas, and is refunded what is left */
+    const mr_id *sent; /* what it sent to programs, replies and signals included, and what it
+                        * sent with a delay to anybody */
+    uint32_t sent_count;
     bool waited;           /* it goes on after having waited: this is not its first dispatch */
     uint32_t until;        /* it waits: until the block of this height at the latest; else 0 */
     uint64_t gas_in;       /* the message's own, with its deposit and system reservation */
