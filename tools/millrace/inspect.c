@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "tools/millrace/lookup.h"
 #include "tools/millrace/number.h"
 
 mr_status mr_inspect_failed(mr_inspect *in, mr_status status, const char *what)
@@ -23,19 +24,6 @@ bool mr_inspect_append(mr_inspect *in, json_t *entry)
     json_decref(in->array);
     in->array = NULL;
     return false;
-}
-
-mr_status mr_inspect_id(mr_inspect *in, mr_id *out)
-{
-    if (mr_id_scan(in->argument, out))
-        return MR_OK;
-    return MR_FAIL(in->error, MR_INVALID, "'%.70s' is no id: 64 hex digits", in->argument);
-}
-
-void mr_inspect_user(mr_inspect *in, mr_id *out)
-{
-    if (!mr_id_scan(in->argument, out))
-        *out = mr_id_of_name(in->argument);
 }
 
 mr_status mr_inspect_begin(mr_inspect *in)
@@ -169,7 +157,7 @@ mr_status mr_inspect_programs(mr_inspect *in)
 mr_status mr_inspect_program(mr_inspect *in)
 {
     mr_id id;
-    MR_TRY(mr_inspect_id(in, &id));
+    MR_TRY(mr_lookup_program(in->engine, in->argument, &id, in->error));
     mr_program_info info;
     mr_status status = mr_engine_program(in->engine, &id, &info);
     if (status == MR_NOT_FOUND)
@@ -211,7 +199,7 @@ mr_status mr_inspect_accounts(mr_inspect *in)
 mr_status mr_inspect_account(mr_inspect *in)
 {
     mr_id id;
-    mr_inspect_user(in, &id);
+    MR_TRY(mr_lookup_account(in->engine, in->argument, &id, in->error));
     mr_value balance;
     mr_status status = mr_engine_account(in->engine, &id, &balance);
     if (status == MR_NOT_FOUND)
