@@ -7,11 +7,13 @@
 #include <jansson.h>
 #include <sys/mount.h>
 
+#include "tools/millrace/names.h"
+
 static void every_command_has_help(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"",       "run",   "demo", "bench",   "inspect",
-                                           "replay", "check", "pack", "schedule"};
+    static const char *const commands[] = {"",      "run",    "demo",  "bench", "inspect",
+                                           "query", "replay", "check", "pack",  "schedule"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         assert_int_equal(millrace("%s --help", commands[i]), 0);
         assert_contains(command_out, "Usage: millrace");
@@ -98,6 +100,23 @@ static void a_missing_or_foreign_file_is_named(void **state)
     assert_int_equal(access("nowhere", F_OK), -1);
 }
 
+static json_t *json_of(const char *arguments, int expected)
+{
+    const int exit_code = millrace("%s", arguments);
+    json_t *object = json_loads(command_out, 0, NULL);
+    if (exit_code != expected || object == NULL)
+        fail_msg("%s: exit code %d: %s%s", arguments, exit_code, command_out, command_err);
+    return object;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    if (text == NULL)
+        fail_msg("%s is no text", key);
+    return text;
+}
+
 static void a_module_can_be_checked_and_packed(void **state)
 {
     (void)state;
@@ -108,10 +127,32 @@ static void a_module_can_be_checked_and_packed(void **state)
     assert_int_equal(millrace("check good.wat"), 0);
     assert_int_equal(millrace("pack good.wat good.wasm"), 0);
     assert_int_equal(millrace("check good.wasm"), 0);
+    json_t *object = json_of("check good.wasm --json", 0);
+    assert_string_equal(text_of(object, "file"), "good.wasm");
+    assert_true(json_is_true(json_object_get(object, "accepted")));
+    mr_buffer module = {0};
+    mr_error error = {0};
+    assert_int_equal(mr_file_read("good.wasm", MR_FILE_BYTES_MAX, &module, &error), MR_OK);
+    const mr_id code = mr_id_of_code(mr_buffer_span(&module));
+    assert_string_equal(text_of(object, "code"), mr_id_print(&code).text);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), module.size);
+    json_decref(object);
+    object = json_of("pack good.wat again.wasm --json", 0);
+    assert_string_equal(text_of(object, "from"), "good.wat");
+    assert_string_equal(text_of(object, "file"), "again.wasm");
+    assert_string_equal(text_of(object, "code"), mr_id_print(&code).text);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), module.size);
+    json_decref(object);
+    mr_buffer_fini(&module);
     write_text("float.wat",
                "(module (import \"env\" \"memory\" (memory 1)) (func (export \"handle\")"
                " f32.const 1 drop))");
     assert_fails(millrace("check float.wat"), 1, "float.wat: ");
+    object = json_of("check float.wat --json", 1);
+    assert_contains(command_err, "millrace: float.wat: ");
+    assert_true(json_is_false(json_object_get(object, "accepted")));
+    assert_contains(command_err, text_of(object, "reason"));
+    json_decref(object);
 }
 
 static void the_gas_schedule_is_printed(void **state)
