@@ -5,8 +5,6 @@
  * database and looks into it, in text and in JSON; ids come from the run's own JSON. */
 #include "support.h"
 
-#include <jansson.h>
-
 #include "tools/millrace/names.h"
 
 /* bob's text is replied in block 12; alice's reservation ends with block 22; carol has a letter,
@@ -47,14 +45,6 @@ static void print(char *out, size_t size, const char *format, const char *a, con
     (void)snprintf(out, size, format, a, b);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    if (text == NULL)
-        fail_msg("%s is no text", key);
-    return text;
-}
-
 static json_int_t number(const json_t *object, const char *key)
 {
     assert_true(json_is_integer(json_object_get(object, key)));
@@ -65,10 +55,7 @@ static json_t *inspect(const char *what)
 {
     if (millrace("inspect db --json %s", what) != 0)
         fail_msg("%s: %s", what, command_err);
-    json_t *object = json_loads(command_out, JSON_ALLOW_NUL, NULL);
-    if (object == NULL)
-        fail_msg("%s: %s", what, command_out);
-    return object;
+    return command_object();
 }
 
 /* The only entry of a list, kept by the caller with its list. */

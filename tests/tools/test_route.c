@@ -5,8 +5,6 @@
  * binary on a program that causes a failure in a later block in each of these ways. */
 #include "support.h"
 
-#include <jansson.h>
-
 /* By the first letter of its message: d sends itself "t" two blocks later; c and a byte n, the same
  * with n - 1 until that is 0, and traps then; n sends itself "t" now; t traps; o burns all its gas;
  * l sends its user a letter with gas for 30 blocks and a deposit of 20,000 for the reply. On

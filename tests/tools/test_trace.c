@@ -5,8 +5,6 @@
  * are added up and compared with each other. */
 #include "support.h"
 
-#include <jansson.h>
-
 /* By the first letter of its message: w waits 10 blocks, once; f the same and fails then; t traps
  * in $inner below $outer; l loops; r recurses; p panics with its message; m gr_oom_panic; e exits.
  */

@@ -29,7 +29,7 @@ static void choose(arguments *a, struct argp_state *state)
                             : MR_QUERY_STATE;
     if (q->db == NULL || q->db[0] == '\0')
         argp_error(state, "which database?");
-    if (q->program == NULL)
+    if (q->program == NULL || q->program[0] == '\0')
         argp_error(state, "which program? `millrace inspect %s programs' lists them", q->db);
 }
 

@@ -202,9 +202,12 @@ mr_status mr_inspect_account(mr_inspect *in)
     MR_TRY(mr_lookup_account(in->engine, in->argument, &id, in->error));
     mr_value balance;
     mr_status status = mr_engine_account(in->engine, &id, &balance);
+    mr_engine_info info;
+    mr_engine_info_get(in->engine, &info);
     if (status == MR_NOT_FOUND)
-        return MR_FAIL(in->error, status, "%s: there is no account %.70s (%s)", in->db,
-                       in->argument, mr_id_print(&id).text);
+        return MR_FAIL(in->error, status, "%s: there is no account %.70s (%s)%s", in->db,
+                       in->argument, mr_id_print(&id).text,
+                       info.accounts ? "" : ": accounts are not kept there");
     if (status != MR_OK)
         return mr_inspect_failed(in, status, "account");
     if (in->json)
@@ -290,11 +293,18 @@ mr_status mr_inspect_blocks(mr_inspect *in)
     return mr_inspect_end(in, MR_OK, "blocks");
 }
 
+mr_status mr_inspect_height(mr_inspect *in, uint64_t *out)
+{
+    if (mr_number_scan_u64(in->argument, 1, UINT64_MAX, out))
+        return MR_OK;
+    return MR_FAIL(in->error, MR_INVALID, "'%.40s' is no height of a block: a number from 1",
+                   in->argument);
+}
+
 mr_status mr_inspect_block(mr_inspect *in)
 {
     uint64_t height;
-    if (!mr_number_scan_u64(in->argument, 1, UINT64_MAX, &height))
-        return MR_FAIL(in->error, MR_INVALID, "'%.40s' is no height of a block", in->argument);
+    MR_TRY(mr_inspect_height(in, &height));
     __attribute__((cleanup(free_stored))) mr_stored_block *block = NULL;
     MR_TRY(mr_engine_block(in->engine, height, &block, in->error));
     mr_block_view view = {.stored = block};

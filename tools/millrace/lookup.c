@@ -32,7 +32,7 @@ static mr_status begin(const char *what, const char *text, mr_error *error, look
     size_t size = 0;
     while (isxdigit((unsigned char)out->digits[size]))
         size++;
-    if (out->digits[size] != '\0' || size > 2 * sizeof(mr_id))
+    if (size == 0 || out->digits[size] != '\0' || size > 2 * sizeof(mr_id))
         return MR_FAIL(error, MR_INVALID, "'%.70s' is no id: 64 hex digits, or the first of them",
                        text);
     if (size < DIGITS_MIN)
@@ -116,6 +116,8 @@ mr_status mr_lookup_account(mr_engine *engine, const char *text, mr_id *out, mr_
     lookup l;
     if (mr_id_scan(text, out))
         return MR_OK;
+    if (text[0] == '\0')
+        return MR_FAIL(error, MR_INVALID, "an account has a name, or an id: 64 hex digits");
     if (!has_prefix(text)) {
         *out = mr_id_of_name(text);
         return MR_OK;

@@ -78,6 +78,16 @@ static json_t *answer_object(const asked *a, const char *entry, const mr_answer 
     /* clang-format on */
 }
 
+static mr_status unavailable(const asked *a, const char *entry, mr_error *error)
+{
+    mr_program_info info;
+    MR_TRY(mr_engine_program(a->view, &a->program, &info));
+    if (info.status != MR_PROGRAM_ACTIVE)
+        return MR_FAIL(error, MR_STATE, "the program answers nothing: it is %s",
+                       mr_program_status_name(info.status));
+    return MR_FAIL(error, MR_STATE, "the program answers nothing: it has no entry %s", entry);
+}
+
 static mr_status ask(const asked *a, mr_error *error)
 {
     const mr_reading reading = {
@@ -93,8 +103,7 @@ static mr_status ask(const asked *a, mr_error *error)
     if (a->query->json)
         MR_TRY(mr_json_print(answer_object(a, reading.entry, &answer), error));
     if (answer.outcome == MR_OUTCOME_UNAVAILABLE)
-        return MR_FAIL(error, MR_STATE, "the program is not active, or has no entry %s",
-                       reading.entry);
+        return unavailable(a, reading.entry, error);
     if (answer.outcome != MR_OUTCOME_OK) {
         char how[64];
         (void)snprintf(how, sizeof how, "%s ended in %s", reading.entry,
