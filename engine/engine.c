@@ -213,6 +213,7 @@ static void free_stream(mr_stream *stream)
     free(stream->created);
     free(stream->records);
     mr_buffer_fini(&stream->scratch);
+    mr_buffer_fini(&stream->traced);
     free(stream->dictionary);
     mr_batch_free(stream->batch);
     mr_vm_worker_free(stream->vm);

@@ -105,6 +105,7 @@ typedef struct mr_stream {
     size_t records_count, records_capacity;
     mr_batch *batch;
     mr_buffer scratch;         /* records being encoded */
+    mr_buffer traced;          /* ids that the dispatch has sent, when traces are kept */
     mr_dictionary *dictionary; /* of the chunk being encoded */
     mr_status failure;         /* of the machine: the block cannot go on */
     mr_profile *profile;       /* of gas; or NULL */

@@ -157,7 +157,7 @@ typedef struct mr_transaction {
     X(MODULE, "the module is refused")                                                             \
     X(PAYLOAD, "the payload is too large")                                                         \
     X(MALFORMED, "the transaction is malformed")                                                   \
-    X(GAS_LIMIT, "the gas limit is more than the block's")
+    X(GAS_LIMIT, "the gas limit is too large")
 
 typedef enum mr_admission {
 #define MR_ADMISSION_ENUM(name, text) MR_ADMISSION_##name,
@@ -308,9 +308,13 @@ typedef struct mr_trace {
     mr_span payload;        /* of the message, its first MR_TRACE_PAYLOAD_BYTES_MAX bytes */
     uint64_t payload_bytes; /* all of them */
     mr_value value;
-    mr_id reply_to;        /* REPLY: the message it answers; SIGNAL: the message that failed */
-    uint8_t code[4];       /* REPLY: its code */
-    uint32_t signal;       /* SIGNAL: its code */
+    mr_id reply_to;    /* REPLY: the message it answers; SIGNAL: the message that failed */
+    uint8_t code[4];   /* REPLY: its code */
+    uint32_t signal;   /* SIGNAL: its code */
+    mr_id payer;       /* who bought its gas, and is refunded what is left */
+    const mr_id *sent; /* what it sent to programs, replies and signals included, and what it
+                        * sent with a delay to anybody */
+    uint32_t sent_count;
     bool waited;           /* it goes on after having waited: this is not its first dispatch */
     uint32_t until;        /* it waits: until the block of this height at the latest; else 0 */
     uint64_t gas_in;       /* the message's own, with its deposit and system reservation */
@@ -730,7 +734,10 @@ typedef struct mr_estimate {
     uint64_t gas_limit;  /* the least with which the message and all it causes succeed */
     uint64_t gas_burned; /* then: by all dispatches, and as rent, until nothing of it waits */
     uint32_t blocks;     /* that it takes, those in between included */
-    bool waits;          /* for ever, or longer than blocks_max: `succeeds` says how far it came */
+    bool waits;          /* something of it is due only after blocks_max blocks, or never: that has
+                          * not been run, and what it will need is not in gas_limit */
+    bool cut;            /* it waits, and gas_limit holds the rent of all these blocks and no more:
+                          * it depends on blocks_max */
     mr_outcome outcome;  /* of the first dispatch that failed, when it does not succeed */
     mr_id failed;        /* the program of that */
     mr_span text;        /* about that; until the next call on the view */
@@ -740,11 +747,11 @@ typedef struct mr_estimate {
  * all that it causes succeed: no dispatch fails, in this or later blocks in which nothing else
  * happens. The view is ALONE, and is left as it was. gas_max bounds the search, and with it how
  * long a program that loops is run for; 0 is MR_ESTIMATE_GAS. blocks_max bounds the blocks that are
- * gone on for, 0 is 1000. The answer is exact for programs that do not look at the gas they have;
- * such that do may need more, or less, than the least found.
- * Errors:  MR_INVALID the transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO;
- *          MR_CORRUPT. */
-#define MR_ESTIMATE_GAS ((uint64_t)20000000000) /* some seconds of the interpreter */
+ * gone on for, 0 is MR_ESTIMATE_BLOCKS. The answer is exact for programs that do not look at the
+ * gas they have; such that do may need more, or less, than the least found. Errors:  MR_INVALID the
+ * transaction is refused, with the reason; MR_STATE; MR_NO_MEMORY; MR_IO; MR_CORRUPT. */
+#define MR_ESTIMATE_GAS    ((uint64_t)20000000000) /* some seconds of the interpreter */
+#define MR_ESTIMATE_BLOCKS 1000
 MR_API mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
                                   const mr_transaction *transaction, uint64_t gas_max,
                                   uint32_t blocks_max, mr_estimate *out, mr_error *error);

@@ -135,7 +135,8 @@ static mr_status make(const mr_pool *pool, const mr_transaction *transaction, mr
     if (flaw == MR_ADMISSION_MALFORMED)
         return MR_FAIL(error, MR_INVALID, "%s", why);
     if (flaw != MR_ADMISSION_ACCEPTED)
-        return MR_FAIL(error, MR_LIMIT, "%s", mr_admission_text(flaw));
+        return MR_FAIL(error, MR_LIMIT, "%s%s%s", mr_admission_text(flaw),
+                       why[0] != '\0' ? ": " : "", why);
     mr_value cost = 0;
     if (pool->options.accounts && !mr_transaction_cost(&pool->schedule, transaction, &cost))
         return MR_FAIL(error, MR_INVALID, "nobody can pay value, tip, gas limit and fee together");

@@ -137,8 +137,9 @@ typedef struct mr_trace_start {
 } mr_trace_start;
 
 /* mr_trace_begin and mr_trace_end stand around a dispatch when traces are kept, and hang what
- * happened in it up in its notes. */
+ * happened in it up in its notes. mr_trace_sent notes a message it sends, when they are kept. */
 void mr_trace_begin(const mr_settling *at, mr_trace_start *out);
+void mr_trace_sent(mr_stream *stream, const mr_id *message);
 void mr_trace_end(mr_settling *at, const mr_trace_start *start);
 
 /* ---- settle_wait.c ---- */

@@ -62,6 +62,7 @@ void mr_settle_not_created(mr_settling *at, const mr_draft *draft, uint64_t gas)
         reply->extra = extra;
     }
     at->dispatch->sent++;
+    mr_trace_sent(at->stream, &reply->message.id);
     at->gas_sent += reply->message.gas_limit;
     mr_settle_emit(at, reply);
 }

@@ -248,6 +248,8 @@ void mr_settle_send(mr_settling *at, const mr_outgoing *out)
 {
     if (out->kind != MR_KIND_VALUE)
         at->dispatch->sent++;
+    if (out->kind != MR_KIND_VALUE && (out->delay > 0 || out->program != NULL))
+        mr_trace_sent(at->stream, &out->id);
     if (out->delay > 0) {
         send_later(at, out);
     } else if (out->program == NULL) {

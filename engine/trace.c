@@ -7,11 +7,19 @@
 void mr_trace_begin(const mr_settling *at, mr_trace_start *out)
 {
     at->stream->execution.has_backtrace = false; /* it may not come to run */
+    at->stream->traced.size = 0;
     *out = (mr_trace_start){
         .gas = mr_dispatch_gas(at->dispatch),
         .refunded = at->stream->tally.gas_refunded,
         .rent = at->stream->tally.gas_rent,
     };
+}
+
+void mr_trace_sent(mr_stream *stream, const mr_id *message)
+{
+    if (stream->engine->keep_traces &&
+        mr_buffer_append(&stream->traced, mr_id_span(message)) != MR_OK)
+        mr_settle_fail(stream, MR_NO_MEMORY);
 }
 
 static mr_span print_backtrace(mr_settling *at)
@@ -56,10 +64,15 @@ void mr_trace_end(mr_settling *at, const mr_trace_start *start)
     mr_trace *trace = mr_arena_alloc(stream->block_arena, sizeof *trace);
     if (notes == NULL || trace == NULL)
         return mr_settle_fail(stream, MR_NO_MEMORY);
+    const mr_span sent =
+        mr_settle_keep(stream, stream->block_arena, mr_buffer_span(&stream->traced));
     *trace = (mr_trace){
         .payload = keep_payload(at),
         .payload_bytes = dispatch->message.payload.size,
         .value = dispatch->message.value,
+        .payer = *dispatch->payer,
+        .sent = (const mr_id *)(const void *)sent.data,
+        .sent_count = (uint32_t)(sent.size / sizeof(mr_id)),
         .waited = dispatch->extra != NULL && dispatch->extra->waited,
         .until = at->until,
         .gas_in = start->gas,

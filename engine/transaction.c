@@ -42,10 +42,13 @@ mr_admission mr_transaction_check(const mr_schedule *schedule, uint64_t block_ga
     if (transaction->payload.size > bytes_max || transaction->salt.size > bytes_max)
         return MR_ADMISSION_PAYLOAD;
     /* A message that fits no block like this one would close its destination again and again. */
-    if ((block_gas_limit != 0 && transaction->gas_limit > block_gas_limit) ||
-        transaction->gas_limit > MR_GAS_MAX)
-        return MR_ADMISSION_GAS_LIMIT;
-    return MR_ADMISSION_ACCEPTED;
+    if (transaction->gas_limit > MR_GAS_MAX)
+        *why = "no message has more than 2^62";
+    else if (block_gas_limit != 0 && transaction->gas_limit > block_gas_limit)
+        *why = "it is more than the block's";
+    else
+        return MR_ADMISSION_ACCEPTED;
+    return MR_ADMISSION_GAS_LIMIT;
 }
 
 mr_value mr_transaction_gas(const mr_schedule *schedule, const mr_transaction *transaction)

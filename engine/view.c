@@ -367,6 +367,20 @@ static mr_status bisect(mr_engine *view, const mr_block_params *params,
     return MR_OK;
 }
 
+/* A message that is not woken is removed when its gas pays no more rent, which is a failure: so
+ * the least gas found pays it up to the last block looked at, and in the next one it is removed. */
+static mr_status look_further(mr_engine *view, const mr_block_params *params,
+                              const mr_transaction *transaction, uint32_t blocks_max,
+                              mr_estimate *out, mr_error *error)
+{
+    if (blocks_max == UINT32_MAX)
+        return MR_OK;
+    attempt at;
+    MR_TRY(try_gas(view, params, transaction, out->gas_limit, blocks_max + 1, &at, error));
+    out->cut = !at.succeeded && at.outcome == MR_OUTCOME_REMOVED;
+    return MR_OK;
+}
+
 static mr_status estimate(mr_engine *view, const mr_block_params *params,
                           const mr_transaction *transaction, uint64_t gas_max, uint32_t blocks_max,
                           mr_estimate *out, mr_error *error)
@@ -402,14 +416,13 @@ static mr_status estimate(mr_engine *view, const mr_block_params *params,
     out->blocks = at.blocks;
     out->waits = at.waits;
     out->text = (mr_span){0};
-    return MR_OK;
+    return at.waits ? look_further(view, params, transaction, blocks_max, out, error) : MR_OK;
 }
 
 mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
                            const mr_transaction *transaction, uint64_t gas_max, uint32_t blocks_max,
                            mr_estimate *out, mr_error *error)
 {
-    enum { BLOCKS_MAX = 1000 };
     if (view->of == NULL || !view->alone)
         return MR_FAIL(error, MR_STATE, "gas is estimated on a view that is alone");
     if (view->candidate != NULL)
@@ -420,5 +433,5 @@ mr_status mr_view_estimate(mr_engine *view, const mr_block_params *params,
     if (view->broken != MR_OK)
         MR_TRY(move(view, NULL, error));
     return estimate(view, params, transaction, gas_max != 0 ? gas_max : MR_ESTIMATE_GAS,
-                    blocks_max != 0 ? blocks_max : BLOCKS_MAX, out, error);
+                    blocks_max != 0 ? blocks_max : MR_ESTIMATE_BLOCKS, out, error);
 }

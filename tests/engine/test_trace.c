@@ -134,6 +134,36 @@ static void a_message_has_the_gas_that_was_sent_on(void **state)
     assert_int_equal(echoed.payload.size, MR_TRACE_PAYLOAD_BYTES_MAX);
     const mr_receipt asked = fixture_receipt(&f, 1);
     assert_memory_equal(&replied.reply_to, &asked.message, sizeof asked.message);
+    /* Each names what it sent to a program, and who has paid all of it. */
+    const mr_receipt answered = fixture_receipt(&f, 2);
+    assert_int_equal(sent.sent_count, 1);
+    assert_memory_equal(&sent.sent[0], &asked.message, sizeof asked.message);
+    assert_int_equal(echoed.sent_count, 1);
+    assert_memory_equal(&echoed.sent[0], &answered.message, sizeof answered.message);
+    assert_int_equal(replied.sent_count, 0);
+    assert_memory_equal(&replied.payer, &f.from, sizeof f.from);
+    fixture_close(&f);
+}
+
+static bool note_send(void *arg, const mr_task_info *task)
+{
+    if (task->task == MR_TASK_SEND)
+        *(mr_id *)arg = task->subject;
+    return true;
+}
+
+static void a_delayed_message_is_named_by_who_sent_it(void **state)
+{
+    (void)state;
+    fixture f;
+    open_traced(&f, false);
+    const mr_id keeper = fixture_program(&f, keeper_text);
+    (void)fixture_send(&f, &keeper, keeper_payload(KEEPER_DELAY));
+    mr_id due = {{0}};
+    assert_int_equal(mr_engine_tasks(f.engine, 0, note_send, &due), MR_OK);
+    const mr_trace trace = trace_of(&f, 0);
+    assert_int_equal(trace.sent_count, 1);
+    assert_memory_equal(&trace.sent[0], &due, sizeof due);
     fixture_close(&f);
 }
 
@@ -245,6 +275,7 @@ int main(void)
         cmocka_unit_test(what_is_kept_is_what_the_engine_holds),
         cmocka_unit_test(a_woken_message_has_the_gas_it_kept_less_the_rent),
         cmocka_unit_test(a_message_has_the_gas_that_was_sent_on),
+        cmocka_unit_test(a_delayed_message_is_named_by_who_sent_it),
         cmocka_unit_test(a_failure_is_told_with_its_functions),
         cmocka_unit_test(nothing_is_kept_unless_it_is_asked_for_and_results_are_the_same),
         cmocka_unit_test(a_message_to_a_user_knows_the_receipt_it_came_with),

@@ -213,6 +213,48 @@ static void an_estimate_says_why_a_message_fails(void **unused)
     fixture_close(&f);
 }
 
+static mr_estimate estimate_for(mr_engine *view, const fixture *f, const mr_transaction *send,
+                                uint32_t blocks_max)
+{
+    const mr_block_params params = f->params;
+    mr_estimate out;
+    mr_error error = {0};
+    assert_int_equal(mr_view_estimate(view, &params, send, 0, blocks_max, &out, &error), MR_OK);
+    assert_true(out.succeeds);
+    return out;
+}
+
+/* What nothing wakes pays rent for as many blocks as are looked at; what has set its rent aside, or
+ * has come to its end, does not. */
+static void an_estimate_that_is_rent_up_to_its_last_block_says_so(void **unused)
+{
+    (void)unused;
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id actor = actor_new(&f);
+    mr_engine *view = open_view(&f, MR_VIEW_ALONE);
+    script s = script_new();
+    STEP(&s, "gr_wait");
+    const mr_transaction never = fixture_send_of(&f, &actor, script_span(&s));
+    const mr_estimate ten = estimate_for(view, &f, &never, 10);
+    const mr_estimate more = estimate_for(view, &f, &never, 110);
+    const mr_estimate most = estimate_for(view, &f, &never, 0);
+    assert_true(ten.waits && ten.cut && more.waits && more.cut && most.waits && most.cut);
+    assert_int_equal(more.gas_limit - ten.gas_limit, 100 * f.schedule.rent);
+    assert_int_equal(most.gas_limit - ten.gas_limit, (MR_ESTIMATE_BLOCKS - 10) * f.schedule.rent);
+    script t = script_new();
+    STEP(&t, "count", 0x2000);
+    STEP(&t, "unless", 0x2000, 1, 1);
+    STEP(&t, "gr_wait_for", 50);
+    const mr_transaction later = fixture_send_of(&f, &actor, script_span(&t));
+    const mr_estimate before = estimate_for(view, &f, &later, 50);
+    const mr_estimate after = estimate_for(view, &f, &later, 51);
+    assert_true(before.waits && !before.cut);
+    assert_true(!after.waits && !after.cut);
+    assert_int_equal(mr_engine_close(view, NULL), MR_OK);
+    fixture_close(&f);
+}
+
 /* Each attempt makes the same program anew. */
 static void what_makes_programs_can_be_estimated(void **unused)
 {
@@ -302,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_block_on_a_whole_view_has_the_root_it_would_have),
         cmocka_unit_test(an_estimate_is_the_least_gas_that_does),
         cmocka_unit_test(an_estimate_says_why_a_message_fails),
+        cmocka_unit_test(an_estimate_that_is_rent_up_to_its_last_block_says_so),
         cmocka_unit_test(what_makes_programs_can_be_estimated),
         cmocka_unit_test(any_number_of_creations_can_be_estimated_on_one_view),
         cmocka_unit_test(what_ends_before_an_estimate_does_is_not_in_its_way),

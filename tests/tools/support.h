@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,24 @@ static inline int millrace(const char *format, ...)
     if (!WIFEXITED(status))
         fail_msg("millrace ended by a signal (status %d): %s\n%s", status, command, command_err);
     return WEXITSTATUS(status);
+}
+
+/* The object that the last command printed, for the caller to free. */
+static inline json_t *command_object(void)
+{
+    json_error_t error;
+    json_t *object = json_loads(command_out, JSON_ALLOW_NUL, &error);
+    if (object == NULL)
+        fail_msg("no JSON (%s): %s%s", error.text, command_out, command_err);
+    return object;
+}
+
+static inline const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    if (text == NULL)
+        fail_msg("%s is no text", key);
+    return text;
 }
 
 static inline void assert_contains(const char *text, const char *part)

@@ -7,17 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
-
-static json_t *output_object(void)
-{
-    json_error_t error;
-    json_t *object = json_loads(command_out, 0, &error);
-    if (object == NULL)
-        fail_msg("%s in\n%s", error.text, command_out);
-    return object;
-}
 
 static json_t *bench(const char *arguments)
 {
@@ -25,7 +15,7 @@ static json_t *bench(const char *arguments)
     if (exit_code != 0)
         fail_msg("bench %s: exit code %d: %s", arguments, exit_code, command_err);
     assert_string_equal(command_err, "");
-    return output_object();
+    return command_object();
 }
 
 static void root_of(const char *arguments, char *out, size_t out_bytes)
@@ -54,7 +44,7 @@ static void every_workload_has_the_same_root_on_any_number_of_streams(void **sta
         assert_string_equal(roots[1], roots[0]);
         assert_string_equal(roots[2], roots[0]);
         assert_int_equal(millrace("replay database --streams 2 --json"), 0);
-        json_t *object = output_object();
+        json_t *object = command_object();
         assert_true(json_is_true(json_object_get(object, "same")));
         json_decref(object);
         mr_error error = {0};
@@ -148,12 +138,12 @@ static void a_database_can_be_looked_into(void **state)
     static const char *const lists[] = {"programs", "accounts", "blocks", "codes"};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         assert_int_equal(millrace("inspect looked %s --json", lists[i]), 0);
-        json_t *object = output_object();
+        json_t *object = command_object();
         assert_true(json_is_array(json_object_get(object, lists[i])));
         json_decref(object);
     }
     assert_int_equal(millrace("inspect looked programs --json"), 0);
-    json_t *object = output_object();
+    json_t *object = command_object();
     const char *id = json_string_value(
         json_object_get(json_array_get(json_object_get(object, "programs"), 0), "id"));
     assert_int_equal(millrace("inspect looked program %s", id), 0);
@@ -197,7 +187,7 @@ static void a_signal_ends_it_after_a_block_with_a_report(void **state)
     read_text("out.txt", command_out, sizeof command_out);
     if (strstr(command_err, "stopped by a signal") == NULL)
         fail_msg("%s%s", command_err, command_out);
-    json_t *object = output_object();
+    json_t *object = command_object();
     assert_true(json_is_true(json_object_get(object, "stopped")));
     json_decref(object);
     assert_int_equal(millrace("inspect signalled"), 0);
@@ -329,7 +319,7 @@ static void the_demonstration_shows_one_root(void **state)
     assert_int_equal(millrace("demo -p 60 -m 3000 --no-pin"), 0);
     assert_contains(command_out, "\nThe root is the same on ");
     assert_int_equal(millrace("demo -p 60 -m 3000 --no-pin --json -s 3"), 0);
-    json_t *object = output_object();
+    json_t *object = command_object();
     assert_true(json_is_true(json_object_get(object, "same_root")));
     json_decref(object);
 }

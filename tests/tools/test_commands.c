@@ -4,14 +4,15 @@
  * what went wrong. Method: runs the binary. */
 #include "support.h"
 
-#include <jansson.h>
 #include <sys/mount.h>
+
+#include "tools/millrace/names.h"
 
 static void every_command_has_help(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"",       "run",   "demo", "bench",   "inspect",
-                                           "replay", "check", "pack", "schedule"};
+    static const char *const commands[] = {"",      "run",    "demo",  "bench", "inspect",
+                                           "query", "replay", "check", "pack",  "schedule"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         assert_int_equal(millrace("%s --help", commands[i]), 0);
         assert_contains(command_out, "Usage: millrace");
@@ -20,7 +21,12 @@ static void every_command_has_help(void **state)
             assert_contains(command_out, commands[i]);
     }
     assert_int_equal(millrace("bench --help"), 0);
-    assert_contains(command_out, "fanout");
+    assert_contains(command_out, "\n  fanout     1040  one message becomes 64, to 64 counters\n");
+    char with_option[sizeof command_out];
+    assert_int_equal(millrace("run --help"), 0);
+    memcpy(with_option, command_out, sizeof with_option);
+    assert_int_equal(millrace("help run"), 0);
+    assert_string_equal(command_out, with_option);
     assert_int_equal(millrace("--version"), 0);
     assert_contains(command_out, "millrace 0.");
 }
@@ -51,6 +57,9 @@ static void a_wrong_command_line_is_a_usage_error(void **state)
         {"replay ''", "which database?"},
         {"bench counter --db x --memory", "--db and --memory exclude each other"},
         {"inspect", "which database?"},
+        {"run a.yaml --lines x", "--lines takes a number from 0 to 2^64 - 1, not 'x'"},
+        {"run a.yaml --trace 2", "A number for --trace stands behind an equals sign: --trace=2"},
+        {"help fly", "there is no command 'fly'; `millrace --help' lists them"},
         {"inspect x dreams", "there is nothing called 'dreams' to look at"},
         {"inspect x program", "which program?"},
         {"inspect x block", "which block?"},
@@ -77,6 +86,7 @@ static void a_missing_or_foreign_file_is_named(void **state)
         const char *arguments, *sentence;
     } wrong[] = {
         {"run nowhere.yaml", "millrace: cannot open nowhere.yaml: no such file or directory"},
+        {"run counter.wasm", "millrace: counter.wasm is a WebAssembly module, and no scenario"},
         {"check nowhere.wasm", "millrace: cannot open nowhere.wasm: no such file or directory"},
         {"check text.wasm", "millrace: text.wasm: "},
         {"check bad.wat", "bad.wat:2:"},
@@ -98,6 +108,12 @@ static void a_missing_or_foreign_file_is_named(void **state)
     assert_int_equal(access("nowhere", F_OK), -1);
 }
 
+static json_t *json_of(const char *arguments, int expected)
+{
+    assert_int_equal(millrace("%s", arguments), expected);
+    return command_object();
+}
+
 static void a_module_can_be_checked_and_packed(void **state)
 {
     (void)state;
@@ -108,10 +124,32 @@ static void a_module_can_be_checked_and_packed(void **state)
     assert_int_equal(millrace("check good.wat"), 0);
     assert_int_equal(millrace("pack good.wat good.wasm"), 0);
     assert_int_equal(millrace("check good.wasm"), 0);
+    json_t *object = json_of("check good.wasm --json", 0);
+    assert_string_equal(text_of(object, "file"), "good.wasm");
+    assert_true(json_is_true(json_object_get(object, "accepted")));
+    mr_buffer module = {0};
+    mr_error error = {0};
+    assert_int_equal(mr_file_read("good.wasm", MR_FILE_BYTES_MAX, &module, &error), MR_OK);
+    const mr_id code = mr_id_of_code(mr_buffer_span(&module));
+    assert_string_equal(text_of(object, "code"), mr_id_print(&code).text);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), module.size);
+    json_decref(object);
+    object = json_of("pack good.wat again.wasm --json", 0);
+    assert_string_equal(text_of(object, "from"), "good.wat");
+    assert_string_equal(text_of(object, "file"), "again.wasm");
+    assert_string_equal(text_of(object, "code"), mr_id_print(&code).text);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), module.size);
+    json_decref(object);
+    mr_buffer_fini(&module);
     write_text("float.wat",
                "(module (import \"env\" \"memory\" (memory 1)) (func (export \"handle\")"
                " f32.const 1 drop))");
     assert_fails(millrace("check float.wat"), 1, "float.wat: ");
+    object = json_of("check float.wat --json", 1);
+    assert_contains(command_err, "millrace: float.wat: ");
+    assert_true(json_is_false(json_object_get(object, "accepted")));
+    assert_contains(command_err, text_of(object, "reason"));
+    json_decref(object);
 }
 
 static void the_gas_schedule_is_printed(void **state)

@@ -5,8 +5,6 @@
  * database and looks into it, in text and in JSON; ids come from the run's own JSON. */
 #include "support.h"
 
-#include <jansson.h>
-
 #include "tools/millrace/names.h"
 
 /* bob's text is replied in block 12; alice's reservation ends with block 22; carol has a letter,
@@ -47,14 +45,6 @@ static void print(char *out, size_t size, const char *format, const char *a, con
     (void)snprintf(out, size, format, a, b);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    if (text == NULL)
-        fail_msg("%s is no text", key);
-    return text;
-}
-
 static json_int_t number(const json_t *object, const char *key)
 {
     assert_true(json_is_integer(json_object_get(object, key)));
@@ -65,10 +55,7 @@ static json_t *inspect(const char *what)
 {
     if (millrace("inspect db --json %s", what) != 0)
         fail_msg("%s: %s", what, command_err);
-    json_t *object = json_loads(command_out, JSON_ALLOW_NUL, NULL);
-    if (object == NULL)
-        fail_msg("%s: %s", what, command_out);
-    return object;
+    return command_object();
 }
 
 /* The only entry of a list, kept by the caller with its list. */
@@ -231,6 +218,86 @@ static void a_message_has_its_story(void **state)
     assert_fails(millrace("inspect db message"), 2, "which message?");
 }
 
+/* By what it shows: the id may be typed in full, or as far as no other begins so. */
+static void beginnings_of_ids_do_where_they_are_of_one(void **state)
+{
+    (void)state;
+    char whole[sizeof command_out];
+    json_t *list = inspect("reservations"), *letters = inspect("mailbox");
+    const char *program = text_of(only(list, "reservations"), "program");
+    const mr_id carol = mr_id_of_name("carol");
+    const struct {
+        const char *what, *id;
+    } cases[] = {
+        {"program", program},     {"reservations", program},
+        {"waitlist", program},    {"mailbox", mr_id_print(&carol).text},
+        {"message", messages[0]}, {"message", text_of(only(letters, "letters"), "id")},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(millrace("inspect db %s %s", cases[i].what, cases[i].id), 0);
+        memcpy(whole, command_out, sizeof whole);
+        assert_int_equal(millrace("inspect db %s %.14s", cases[i].what, cases[i].id), 0);
+        assert_string_equal(command_out, whole);
+    }
+    json_decref(list);
+    json_decref(letters);
+    assert_fails(millrace("inspect db mailbox 0xzz"), 1, "'0xzz' is no id: 64 hex digits");
+    assert_fails(millrace("inspect db account 0x12"), 1, "0x12 is too short for the beginning");
+    assert_fails(millrace("inspect db mailbox 0x1234"), 1, "no account has the id 0x1234");
+    assert_fails(millrace("inspect db program 0x1234"), 1, "no program has the id 0x1234");
+    assert_fails(millrace("inspect db message 0x12345"), 1, "no message has the id 0x12345");
+    assert_fails(millrace("inspect db program %s0", messages[0]), 1, "is no id");
+}
+
+/* Two salts that make programs of a module whose ids begin with the same four digits. */
+static void find_twins(const mr_id *code, unsigned salts[2])
+{
+    static unsigned by_beginning[1 << 16]; /* 0: none */
+    for (unsigned salt = 1;; salt++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "%u", salt);
+        const mr_id id = mr_id_of_program(code, mr_span_text(text));
+        unsigned *there = &by_beginning[id.bytes[0] << 8 | id.bytes[1]];
+        salts[0] = *there;
+        salts[1] = *there = salt;
+        if (salts[0] != 0)
+            return;
+    }
+}
+
+static void a_beginning_of_two_ids_lists_both(void **state)
+{
+    (void)state;
+    mr_buffer module = {0};
+    mr_error error = {0};
+    assert_int_equal(mr_file_read("ping.wasm", MR_FILE_BYTES_MAX, &module, &error), MR_OK);
+    const mr_id code = mr_id_of_code(mr_buffer_span(&module));
+    mr_buffer_fini(&module);
+    unsigned salts[2];
+    find_twins(&code, salts);
+    char twins[512], id[2][67];
+    (void)snprintf(twins, sizeof twins,
+                   "programs:\n- {name: a, path: ping.wasm, from: u, salt: \"%u\"}\n"
+                   "- {name: b, path: ping.wasm, from: u, salt: \"%u\"}\nblocks: [{}]\n",
+                   salts[0], salts[1]);
+    write_text("twins.yaml", twins);
+    assert_int_equal(millrace("run twins.yaml --db twins"), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        char salt[16];
+        (void)snprintf(salt, sizeof salt, "%u", salts[i]);
+        const mr_id program = mr_id_of_program(&code, mr_span_text(salt));
+        (void)snprintf(id[i], sizeof id[i], "%s", mr_id_print(&program).text);
+        assert_int_equal(millrace("inspect twins program %s", id[i]), 0);
+    }
+    static const char *const commands[] = {"inspect twins program", "query twins"};
+    for (unsigned i = 0; i < 2; i++) {
+        assert_fails(millrace("%s %.6s", commands[i], id[0]), 1,
+                     "more than one program's id begins with 0x");
+        assert_contains(command_err, id[0]);
+        assert_contains(command_err, id[1]);
+    }
+}
+
 static void a_graph_has_every_message_of_the_block(void **state)
 {
     (void)state;
@@ -280,6 +347,8 @@ int main(void)
         cmocka_unit_test(the_agenda_is_listed_by_height),
         cmocka_unit_test(reservations_are_listed),
         cmocka_unit_test(a_message_has_its_story),
+        cmocka_unit_test(beginnings_of_ids_do_where_they_are_of_one),
+        cmocka_unit_test(a_beginning_of_two_ids_lists_both),
         cmocka_unit_test(a_graph_has_every_message_of_the_block),
     };
     return cmocka_run_group_tests(tests, make_database, leave_folder);

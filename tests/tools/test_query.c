@@ -2,18 +2,22 @@
 /* mr-test: label=e2e timeout=120
  * millrace query: the command as it is typed, over a database that a scenario made.
  *
- * Goal: state, messages tried out and estimates say what they should; nothing in the database
- * changes; what cannot be answered is told with the reason. */
+ * Goal: state, messages tried out and estimates say what they should, as text and as JSON; nothing
+ * in the database changes; what cannot be answered is told with the reason. */
 #include "support.h"
+
+#include "tools/millrace/names.h"
 
 static const char module[] =
     "(module (import \"env\" \"memory\" (memory 1))\n"
     "(import \"env\" \"gr_size\" (func $size (param i32)))\n"
     "(import \"env\" \"gr_reply\" (func $reply (param i32 i32 i32 i32)))\n"
     "(import \"env\" \"gr_panic\" (func $panic (param i32 i32)))\n"
+    "(import \"env\" \"gr_wait\" (func $wait))\n"
     "(func (export \"handle\") (call $size (i32.const 8))\n"
     "(if (i32.eq (i32.load (i32.const 8)) (i32.const 4))\n"
     "(then (call $panic (i32.const 16) (i32.const 4))))\n"
+    "(if (i32.eq (i32.load (i32.const 8)) (i32.const 7)) (then (call $wait)))\n"
     "(i32.store8 (i32.const 0) (i32.add (i32.load8_u (i32.const 0)) (i32.const 1)))\n"
     "(call $reply (i32.const 0) (i32.const 1) (i32.const -1) (i32.const 32)))\n"
     "(func (export \"state\") (call $reply (i32.const 0) (i32.const 1) (i32.const -1)\n"
@@ -84,6 +88,97 @@ static void an_estimate_is_enough_and_one_less_is_not(void **state)
     assert_contains(command_err, "oops");
 }
 
+static json_t *query_json(int expected, const char *arguments)
+{
+    assert_int_equal(millrace("query it.db %s --json %s", id, arguments), expected);
+    return command_object();
+}
+
+static void answers_are_told_as_json(void **state)
+{
+    (void)state;
+    json_t *object = query_json(0, "");
+    assert_string_equal(text_of(object, "program"), id);
+    assert_string_equal(text_of(object, "entry"), "state");
+    assert_string_equal(text_of(object, "outcome"), "ok");
+    assert_string_equal(text_of(object, "payload"), "62");
+    assert_string_equal(text_of(object, "text"), "b");
+    assert_true(json_integer_value(json_object_get(object, "gas_burned")) > 0);
+    json_decref(object);
+    object = query_json(1, "--gas 10");
+    assert_string_equal(text_of(object, "outcome"), "out_of_gas");
+    json_decref(object);
+    object = query_json(1, "--metahash");
+    assert_string_equal(text_of(object, "outcome"), "unavailable");
+    json_decref(object);
+    object = query_json(0, "--message");
+    const json_t *receipt = json_array_get(json_object_get(object, "receipts"), 0);
+    const json_t *reply = json_array_get(json_object_get(object, "messages"), 0);
+    assert_string_equal(text_of(receipt, "outcome"), "ok");
+    assert_string_equal(text_of(reply, "payload"), "63");
+    assert_null(json_object_get(object, "root"));
+    json_decref(object);
+    object = query_json(1, "--estimate --payload four");
+    assert_true(json_is_false(json_object_get(object, "succeeds")));
+    assert_string_equal(text_of(object, "failed"), id);
+    assert_string_equal(text_of(object, "text"), "oops");
+    assert_contains(command_err, "with any gas it fails: panic in program 0x");
+    json_decref(object);
+}
+
+static void an_estimate_says_that_it_holds_the_rent_of_all_blocks(void **state)
+{
+    (void)state;
+    assert_int_equal(millrace("query it.db %s --estimate --payload forever", id), 0);
+    assert_contains(command_out, "; after 1,000 blocks it still waits: the gas holds the rent of "
+                                 "all of them");
+    json_t *object = query_json(0, "--estimate --payload forever");
+    assert_true(json_is_true(json_object_get(object, "waits")));
+    assert_true(json_is_true(json_object_get(object, "cut")));
+    assert_true(json_integer_value(json_object_get(object, "gas_limit")) > 1000 * 100);
+    json_decref(object);
+    object = query_json(0, "--estimate");
+    assert_true(json_is_false(json_object_get(object, "waits")));
+    assert_true(json_is_false(json_object_get(object, "cut")));
+    json_decref(object);
+}
+
+static void an_account_is_a_name_or_an_id_and_nothing_else(void **state)
+{
+    (void)state;
+    const mr_id bob = mr_id_of_name("bob");
+    char by_name[sizeof command_out];
+    assert_int_equal(millrace("query it.db %s --message -f bob", id), 0);
+    memcpy(by_name, command_out, sizeof by_name);
+    assert_int_equal(millrace("query it.db %s --message -f %s", id, mr_id_print(&bob).text), 0);
+    assert_string_equal(command_out, by_name);
+    assert_fails(millrace("query it.db %s -f 0x12", id), 1,
+                 "0x12 is too short for the beginning of an id");
+    assert_fails(millrace("query it.db %s -f 0xzz", id), 1, "'0xzz' is no id: 64 hex digits");
+    assert_fails(millrace("query it.db %s -f 0x123456", id), 1,
+                 "no account has the id 0x123456, or an id that begins with it");
+}
+
+static void options_that_do_not_go_together_are_refused(void **state)
+{
+    (void)state;
+    assert_fails(millrace("query it.db %s --metahash -m", id), 2,
+                 "--metahash asks the program's metahash entry, and takes no --message");
+    assert_fails(millrace("query it.db %s -e --metahash", id), 2, "--metahash asks");
+    assert_fails(millrace("query it.db %s -m -e", id), 2,
+                 "--message and --estimate exclude each other");
+    assert_fails(millrace("query it.db %s -v 3", id), 2,
+                 "--value is for messages: add --message or --estimate");
+    assert_int_equal(millrace("query it.db %s -e -v 3", id), 0);
+}
+
+static void a_limit_that_no_block_has_is_told_as_it_is(void **state)
+{
+    (void)state;
+    assert_fails(millrace("query it.db %s -m -g %llu", id, (1ULL << 62) + 1), 1,
+                 "millrace: the gas limit is too large: no message has more than 2^62\n");
+}
+
 static void what_cannot_be_answered_is_said(void **state)
 {
     (void)state;
@@ -93,6 +188,8 @@ static void what_cannot_be_answered_is_said(void **state)
     assert_fails(millrace("query it.db 0x1"), 1, "0x1 is too short for the beginning of an id");
     assert_fails(millrace("query it.db 0x1234567"), 1, "no program has the id 0x1234567");
     assert_fails(millrace("query it.db %s --metahash", id), 1, "has no entry metahash");
+    assert_fails(millrace("query it.db ''"), 2, "which program?");
+    assert_fails(millrace("query it.db %s --from ''", id), 1, "an account has a name, or an id");
     assert_fails(millrace("query it.db %s --payload 0x123", id), 1,
                  "is not pairs of hexadecimal digits");
     assert_fails(millrace("query it.db %s --gas few", id), 2, "--gas takes a number");
@@ -107,6 +204,11 @@ int main(void)
         cmocka_unit_test(state_is_told_by_any_beginning_of_the_id),
         cmocka_unit_test(a_message_is_tried_out_and_changes_nothing),
         cmocka_unit_test(an_estimate_is_enough_and_one_less_is_not),
+        cmocka_unit_test(answers_are_told_as_json),
+        cmocka_unit_test(an_estimate_says_that_it_holds_the_rent_of_all_blocks),
+        cmocka_unit_test(an_account_is_a_name_or_an_id_and_nothing_else),
+        cmocka_unit_test(options_that_do_not_go_together_are_refused),
+        cmocka_unit_test(a_limit_that_no_block_has_is_told_as_it_is),
         cmocka_unit_test(what_cannot_be_answered_is_said),
     };
     return cmocka_run_group_tests(tests, make_database, leave_folder);

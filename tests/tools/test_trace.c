@@ -5,8 +5,6 @@
  * are added up and compared with each other. */
 #include "support.h"
 
-#include <jansson.h>
-
 /* By the first letter of its message: w waits 10 blocks, once; f the same and fails then; t traps
  * in $inner below $outer; l loops; r recurses; p panics with its message; m gr_oom_panic; e exits.
  */
@@ -436,6 +434,33 @@ static void what_is_estimated_suffices_and_less_does_not(void **state)
     assert_contains(command_out, "block 2: no gas suffices: out_of_gas in moods");
 }
 
+static void an_estimate_says_what_it_has_not_looked_at(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "programs: [{name: timer, path: timer.wasm, from: alice}]\nblocks:\n"
+        "- messages:\n"
+        "  - {from: bob, to: timer, payload: [{u8: 0}, {u32: 2000}, {text: later}]}\n"
+        "  - {from: bob, to: timer, payload: [{u8: 1}, {u32: 200}, {text: short}]}\n"
+        "  - {from: bob, to: timer, payload: [{u8: 1}, {u32: 2000}, {text: long}]}\n";
+    assert_int_equal(run(text, "--estimate"), 0);
+    assert_contains(command_out, ", in 1 block; after 1,000 blocks something of it still waits: "
+                                 "what that will need is not in the gas\n");
+    assert_contains(command_out, ", in 201 blocks\n");
+    assert_contains(command_out,
+                    ", in 1 block; after 1,000 blocks it still waits: the gas holds the "
+                    "rent of all of them");
+    json_t *object = run_json(text, "--estimate");
+    json_t *block = json_array_get(json_object_get(object, "blocks"), 1);
+    json_t *estimates = json_object_get(block, "estimates");
+    assert_true(json_is_true(json_object_get(json_array_get(estimates, 0), "waits")));
+    assert_true(json_is_false(json_object_get(json_array_get(estimates, 0), "cut")));
+    assert_true(json_is_false(json_object_get(json_array_get(estimates, 1), "waits")));
+    assert_int_equal(number(json_array_get(estimates, 1), "message"), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(estimates, 2), "cut")));
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +475,7 @@ int main(void)
         cmocka_unit_test(traces_and_profiles_do_not_depend_on_streams),
         cmocka_unit_test(gas_is_profiled_by_function_and_program),
         cmocka_unit_test(what_is_estimated_suffices_and_less_does_not),
+        cmocka_unit_test(an_estimate_says_what_it_has_not_looked_at),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

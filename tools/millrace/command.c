@@ -19,7 +19,12 @@ uint64_t mr_argp_u64(struct argp_state *state, const char *option, const char *t
                      uint64_t max)
 {
     uint64_t value = 0;
-    if (!mr_number_scan_u64(text, min, max, &value))
+    if (mr_number_scan_u64(text, min, max, &value))
+        return value;
+    if (max == UINT64_MAX)
+        argp_error(state, "%s takes a number from %llu to 2^64 - 1, not '%.40s'", option,
+                   (unsigned long long)min, text);
+    else
         argp_error(state, "%s takes a number from %llu to %llu, not '%.40s'", option,
                    (unsigned long long)min, (unsigned long long)max, text);
     return value;

@@ -122,11 +122,12 @@ static char *help(int key, const char *text, void *input)
     if (key != ARGP_KEY_HELP_POST_DOC)
         return (char *)(uintptr_t)text;
     mr_buffer out = {0};
-    mr_status status = mr_buffer_append(&out, mr_span_text("Workloads:\n"));
+    mr_status status =
+        mr_buffer_append(&out, mr_span_text("Workloads, and how many programs they have:\n"));
     for (size_t i = 0; i < mr_workloads_count && status == MR_OK; i++) {
         char line[160];
-        (void)snprintf(line, sizeof line, "  %-9s %s (%llu programs)\n", mr_workloads[i].name,
-                       mr_workloads[i].text, (unsigned long long)mr_workloads[i].programs_default);
+        (void)snprintf(line, sizeof line, "  %-8s %6llu  %s\n", mr_workloads[i].name,
+                       (unsigned long long)mr_workloads[i].programs_default, mr_workloads[i].text);
         status = mr_buffer_append(&out, mr_span_text(line));
     }
     if (status == MR_OK)

@@ -107,6 +107,10 @@ static char *help(int key, const char *text, void *input)
         status = mr_buffer_append(&out, mr_span_text(line));
     }
     if (status == MR_OK)
+        status = mr_buffer_append(
+            &out, mr_span_text(
+                      "The first digits of an id, at least four, do where no other begins so.\n"));
+    if (status == MR_OK)
         status = mr_buffer_append(&out, mr_span_of("", 1));
     if (status == MR_OK)
         return (char *)out.data;

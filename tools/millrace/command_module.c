@@ -44,15 +44,38 @@ static mr_status read_module(const char *path, mr_buffer *out, mr_error *error)
     return mr_module_from_text(mr_buffer_span(&text), path, out, error);
 }
 
-static mr_status check(const char *path, mr_error *error)
+static const struct argp_option json_option[] = {
+    {"json", 'j', NULL, 0, "print one JSON object", 0},
+    {0},
+};
+
+/* What keeps this from being printed is less than what `error` says. */
+static void print_refused(const char *path, const mr_error *error)
 {
+    mr_error other = {0};
+    (void)mr_json_print(json_pack("{s:o, s:b, s:o}", "file", mr_json_text(mr_span_text(path)),
+                                  "accepted", 0, "reason", mr_json_text(mr_span_text(error->text))),
+                        &other);
+}
+
+static mr_status check(const arguments *a, mr_error *error)
+{
+    const char *path = a->file[0];
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer module = {0};
     MR_TRY(read_module(path, &module, error));
     mr_schedule schedule = mr_schedule_default();
     mr_status status = mr_module_check(&schedule, mr_buffer_span(&module), error);
-    if (status != MR_OK)
+    if (status != MR_OK) {
+        if (a->json)
+            print_refused(path, error);
         return mr_error_prefix(error, status, "%s: ", path);
-    mr_id code = mr_id_of_code(mr_buffer_span(&module));
+    }
+    const mr_id code = mr_id_of_code(mr_buffer_span(&module));
+    if (a->json)
+        return mr_json_print(json_pack("{s:o, s:b, s:o, s:s}", "file",
+                                       mr_json_text(mr_span_text(path)), "accepted", 1, "bytes",
+                                       mr_json_u64(module.size), "code", mr_id_print(&code).text),
+                             error);
     (void)printf("%s: accepted, %zu bytes, code %s\n", path, module.size, mr_id_print(&code).text);
     return mr_stdout_flush(error);
 }
@@ -60,29 +83,40 @@ static mr_status check(const char *path, mr_error *error)
 int mr_command_check(int argc, char **argv)
 {
     static const struct argp argp = {
+        .options = json_option,
         .parser = parse,
         .args_doc = "FILE.wasm|FILE.wat",
         .doc = "Tells whether a module would be accepted as a program, and under which code id."};
     arguments a = {.files_wanted = 1};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
     mr_error error = {0};
-    return check(a.file[0], &error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
+    return check(&a, &error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
 }
 
-static mr_status pack(const char *in, const char *out, mr_error *error)
+static mr_status pack(const arguments *a, mr_error *error)
 {
+    const char *in = a->file[0], *out = a->file[1];
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer module = {0};
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer packed = {0};
     MR_TRY(read_module(in, &module, error));
     mr_status status = mr_module_pack(mr_buffer_span(&module), &packed, error);
     if (status != MR_OK)
         return mr_error_prefix(error, status, "%s: ", in);
-    return mr_file_write(out, mr_buffer_span(&packed), error);
+    MR_TRY(mr_file_write(out, mr_buffer_span(&packed), error));
+    if (!a->json)
+        return MR_OK;
+    const mr_id code = mr_id_of_code(mr_buffer_span(&packed));
+    return mr_json_print(
+        json_pack("{s:o, s:o, s:o, s:o, s:s}", "from", mr_json_text(mr_span_text(in)), "file",
+                  mr_json_text(mr_span_text(out)), "bytes_before", mr_json_u64(module.size),
+                  "bytes", mr_json_u64(packed.size), "code", mr_id_print(&code).text),
+        error);
 }
 
 int mr_command_pack(int argc, char **argv)
 {
     static const struct argp argp = {
+        .options = json_option,
         .parser = parse,
         .args_doc = "IN.wasm OUT.wasm",
         .doc = "Turns a module as the linker made it into the form in which it is uploaded: marks "
@@ -91,7 +125,7 @@ int mr_command_pack(int argc, char **argv)
     arguments a = {.files_wanted = 2};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
     mr_error error = {0};
-    return pack(a.file[0], a.file[1], &error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
+    return pack(&a, &error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
 }
 
 typedef struct price {
@@ -101,12 +135,8 @@ typedef struct price {
 
 int mr_command_schedule(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"json", 'j', NULL, 0, "print one JSON object", 0},
-        {0},
-    };
     static const struct argp argp = {
-        .options = options,
+        .options = json_option,
         .parser = parse,
         .doc = "Prints the default gas schedule: prices in gas, and limits that decide results."};
     arguments a = {0};

@@ -53,6 +53,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->estimate = true;
         return 0;
     case ARGP_KEY_ARG:
+        if (options->scenario != NULL && options->trace && argument[0] >= '0' && argument[0] <= '9')
+            argp_error(state,
+                       "what is %.40s for? A number for --trace stands behind an equals sign: "
+                       "--trace=%.40s",
+                       argument, argument);
         if (options->scenario != NULL)
             return ARGP_ERR_UNKNOWN;
         options->scenario = argument;

@@ -2,159 +2,25 @@
 #include "tools/millrace/explain.h"
 
 #include <inttypes.h>
-#include <search.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tools/millrace/number.h"
-
-enum { PATH_MAX_STEPS = 24 /* of a path; what lies between its ends is left out beyond */ };
-
-/* ---- Messages that wait ---- */
-
-/* How a message that waits came about: lines, each ended. */
-typedef struct waiter {
-    mr_id message;
-    mr_buffer path;
-} waiter;
-
-static int compare(const void *a, const void *b)
-{
-    return memcmp(&((const waiter *)a)->message, &((const waiter *)b)->message, sizeof(mr_id));
-}
-
-static void free_waiter(void *of)
-{
-    waiter *w = of;
-    mr_buffer_fini(&w->path);
-    free(w);
-}
-
-static waiter *find_waiter(const mr_explainer *explainer, const mr_id *message)
-{
-    const waiter key = {.message = *message};
-    void *found = tfind(&key, &explainer->waiting, compare);
-    return found == NULL ? NULL : *(waiter *const *)found;
-}
 
 void mr_explainer_init(mr_explainer *explainer, const mr_names *names, mr_engine *engine)
 {
     mr_engine_info info;
     mr_engine_info_get(engine, &info);
-    *explainer = (mr_explainer){.names = names, .engine = engine, .schedule = info.schedule};
+    *explainer = (mr_explainer){
+        .names = names,
+        .engine = engine,
+        .schedule = info.schedule,
+        .routes = {.names = names},
+    };
 }
 
 void mr_explainer_fini(mr_explainer *explainer)
 {
-    tdestroy(explainer->waiting, free_waiter);
-    explainer->waiting = NULL;
-}
-
-/* ---- Paths ---- */
-
-static mr_status add_line(mr_buffer *out, const char *text)
-{
-    MR_TRY(mr_buffer_append(out, mr_span_text(text)));
-    return mr_buffer_append(out, mr_span_of("\n", 1));
-}
-
-/* A step of the path that ends with node `end`. */
-static mr_status add_step(const mr_explainer *explainer, const mr_forest *forest, uint32_t i,
-                          uint32_t end, uint64_t height, mr_buffer *out)
-{
-    const mr_node *node = &forest->nodes[i];
-    char line[512];
-    int used = snprintf(line, sizeof line, "%s", mr_node_print(explainer->names, node).text);
-    size_t at = (size_t)used;
-    if (node->transaction != MR_NODE_NONE)
-        at += (size_t)snprintf(line + at, sizeof line - at,
-                               ", transaction %" PRIu32 " of block %" PRIu64, node->transaction + 1,
-                               height);
-    else if (node->trace.waited)
-        at += (size_t)snprintf(line + at, sizeof line - at, ", %s in block %" PRIu64,
-                               node->receipt.outcome == MR_OUTCOME_REMOVED ? "removed"
-                               : node->parent != MR_NODE_NONE              ? "woken"
-                                                                           : "goes on",
-                               height);
-    else if (node->parent == MR_NODE_NONE)
-        at += (size_t)snprintf(line + at, sizeof line - at,
-                               ", of an earlier block, run in block %" PRIu64, height);
-    if (i != end || !mr_node_failed(node))
-        (void)snprintf(line + at, sizeof line - at, ": %s", mr_outcome_name(node->receipt.outcome));
-    return add_line(out, line);
-}
-
-static mr_status add_waiter(const mr_explainer *explainer, const mr_node *node, mr_buffer *out)
-{
-    const waiter *w = node->trace.waited ? find_waiter(explainer, &node->receipt.message) : NULL;
-    return w == NULL ? MR_OK : mr_buffer_append(out, mr_buffer_span(&w->path));
-}
-
-/* Lines from where it began to node `end`. */
-static mr_status make_path(const mr_explainer *explainer, const mr_forest *forest, uint32_t end,
-                           uint64_t height, mr_buffer *out)
-{
-    const mr_node *nodes = forest->nodes;
-    uint32_t steps[PATH_MAX_STEPS];
-    uint64_t count = 0, half = PATH_MAX_STEPS / 2;
-    for (uint32_t i = end; i != MR_NODE_NONE; i = nodes[i].parent)
-        count++;
-    /* The first and last steps, the last of all first. */
-    uint32_t kept = 0;
-    uint64_t at = 0;
-    for (uint32_t i = end; i != MR_NODE_NONE; i = nodes[i].parent, at++)
-        if (count <= PATH_MAX_STEPS || at < half || count - at <= half)
-            steps[kept++] = i;
-    const mr_node *root = &nodes[nodes[end].root];
-    MR_TRY(add_waiter(explainer, root, out));
-    if (root != &nodes[end] && nodes[end].earlier == MR_NODE_NONE)
-        MR_TRY(add_waiter(explainer, &nodes[end], out));
-    for (uint32_t i = kept; i > 0; i--) {
-        MR_TRY(add_step(explainer, forest, steps[i - 1], end, height, out));
-        if (count > PATH_MAX_STEPS && i - 1 == half) {
-            char text[48];
-            (void)snprintf(text, sizeof text, "... %" PRIu64 " more", count - PATH_MAX_STEPS);
-            MR_TRY(add_line(out, text));
-        }
-    }
-    return MR_OK;
-}
-
-/* It waits: how it came to be there is kept as it was, however often it went on. */
-static mr_status note_waiter(mr_explainer *explainer, const mr_forest *forest, uint32_t i,
-                             uint64_t height)
-{
-    if (find_waiter(explainer, &forest->nodes[i].receipt.message) != NULL)
-        return MR_OK;
-    waiter *made = calloc(1, sizeof *made);
-    if (made == NULL)
-        return MR_NO_MEMORY;
-    made->message = forest->nodes[i].receipt.message;
-    if (make_path(explainer, forest, i, height, &made->path) != MR_OK ||
-        tsearch(made, &explainer->waiting, compare) == NULL) {
-        free_waiter(made);
-        return MR_NO_MEMORY;
-    }
-    return MR_OK;
-}
-
-mr_status mr_explainer_take(mr_explainer *explainer, const mr_forest *forest, uint64_t height)
-{
-    for (uint32_t i = 0; i < forest->count; i++) {
-        const mr_receipt *receipt = &forest->nodes[i].receipt;
-        if (receipt->outcome == MR_OUTCOME_WAITING) {
-            MR_TRY(note_waiter(explainer, forest, i, height));
-            continue;
-        }
-        waiter *over = explainer->waiting != NULL && forest->nodes[i].trace.waited
-                           ? find_waiter(explainer, &receipt->message)
-                           : NULL;
-        if (over == NULL)
-            continue;
-        (void)tdelete(over, &explainer->waiting, compare);
-        free_waiter(over);
-    }
-    return MR_OK;
+    mr_routes_fini(&explainer->routes);
 }
 
 /* ---- What to do ---- */
@@ -179,18 +45,28 @@ static void hint_gas(const mr_explainer *explainer, const mr_node *node, char *o
     else
         out[0] = '\0';
     const size_t at = strlen(out);
-    if (node->parent == MR_NODE_NONE && node->transaction != MR_NODE_NONE)
+    switch (mr_routes_giver(&explainer->routes, node)) {
+    case MR_GIVER_USER:
         (void)snprintf(out + at, size - at,
                        "give the message more than gas: %" PRIu64
                        "; millrace run --estimate finds the least that suffices, and --profile gas "
                        "what burns it",
                        node->receipt.gas_limit);
-    else
+        return;
+    case MR_GIVER_LETTER:
+        (void)snprintf(out + at, size - at,
+                       "its gas is what rent has left of the letter's, and the deposit for the "
+                       "reply, both paid by %s: send the letter with more gas, or make a deposit",
+                       mr_names_brief(explainer->names, &node->trace.payer).text);
+        return;
+    case MR_GIVER_MESSAGE:
         (void)snprintf(out + at, size - at,
                        "its gas is what %s gave it; without a limit of its own a message gets a "
                        "share of what is left. millrace run --trace shows where the gas of the "
                        "transaction went, --estimate what it needs as a whole",
                        mr_names_brief(explainer->names, &node->receipt.source).text);
+        return;
+    }
 }
 
 static void hint_unavailable(const mr_explainer *explainer, const mr_node *node, char *out,
@@ -374,7 +250,7 @@ mr_status mr_explain_print(FILE *out, const mr_explainer *explainer, const mr_fo
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer path = {0};
     const mr_node *node = &forest->nodes[i];
     char hint[512];
-    MR_TRY(make_path(explainer, forest, i, height, &path));
+    MR_TRY(mr_routes_make(&explainer->routes, forest, i, height, &path));
     make_hint(explainer, node, hint, sizeof hint);
     print_message(out, explainer, node);
     print_lines(out, "where", without_host(node->trace.backtrace));
@@ -410,7 +286,7 @@ json_t *mr_explain_json(const mr_explainer *explainer, const mr_forest *forest, 
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer path = {0};
     const mr_node *node = &forest->nodes[i];
     char hint[512];
-    if (make_path(explainer, forest, i, height, &path) != MR_OK)
+    if (mr_routes_make(&explainer->routes, forest, i, height, &path) != MR_OK)
         return NULL;
     make_hint(explainer, node, hint, sizeof hint);
     /* clang-format off */

@@ -4,23 +4,19 @@
 #ifndef MR_TOOLS_EXPLAIN_H
 #define MR_TOOLS_EXPLAIN_H
 
+#include "tools/millrace/route.h"
 #include "tools/millrace/scenario.h"
 #include "tools/millrace/trace.h"
 
-/* mr_explainer remembers how messages that wait came about, from block to block. */
 typedef struct mr_explainer {
     const mr_names *names;
     mr_engine *engine;
     mr_schedule schedule;
-    void *waiting; /* search tree, by message */
+    mr_routes routes; /* for the caller to tell of each block, when its failures are explained */
 } mr_explainer;
 
 void mr_explainer_init(mr_explainer *explainer, const mr_names *names, mr_engine *engine);
 void mr_explainer_fini(mr_explainer *explainer);
-
-/* mr_explainer_take notes what waits after a block, when its failures have been explained.
- * Errors: MR_NO_MEMORY. */
-mr_status mr_explainer_take(mr_explainer *explainer, const mr_forest *forest, uint64_t height);
 
 /* mr_explain_is_expected tells whether a failure is what the scenario wants to see: it expects a
  * receipt with that outcome, or an error reply of that program. `expect` may be NULL. */

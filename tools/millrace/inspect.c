@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "tools/millrace/lookup.h"
 #include "tools/millrace/number.h"
 
 mr_status mr_inspect_failed(mr_inspect *in, mr_status status, const char *what)
@@ -23,19 +24,6 @@ bool mr_inspect_append(mr_inspect *in, json_t *entry)
     json_decref(in->array);
     in->array = NULL;
     return false;
-}
-
-mr_status mr_inspect_id(mr_inspect *in, mr_id *out)
-{
-    if (mr_id_scan(in->argument, out))
-        return MR_OK;
-    return MR_FAIL(in->error, MR_INVALID, "'%.70s' is no id: 64 hex digits", in->argument);
-}
-
-void mr_inspect_user(mr_inspect *in, mr_id *out)
-{
-    if (!mr_id_scan(in->argument, out))
-        *out = mr_id_of_name(in->argument);
 }
 
 mr_status mr_inspect_begin(mr_inspect *in)
@@ -169,7 +157,7 @@ mr_status mr_inspect_programs(mr_inspect *in)
 mr_status mr_inspect_program(mr_inspect *in)
 {
     mr_id id;
-    MR_TRY(mr_inspect_id(in, &id));
+    MR_TRY(mr_lookup_program(in->engine, in->argument, &id, in->error));
     mr_program_info info;
     mr_status status = mr_engine_program(in->engine, &id, &info);
     if (status == MR_NOT_FOUND)
@@ -211,12 +199,15 @@ mr_status mr_inspect_accounts(mr_inspect *in)
 mr_status mr_inspect_account(mr_inspect *in)
 {
     mr_id id;
-    mr_inspect_user(in, &id);
+    MR_TRY(mr_lookup_account(in->engine, in->argument, &id, in->error));
     mr_value balance;
     mr_status status = mr_engine_account(in->engine, &id, &balance);
+    mr_engine_info info;
+    mr_engine_info_get(in->engine, &info);
     if (status == MR_NOT_FOUND)
-        return MR_FAIL(in->error, status, "%s: there is no account %.70s (%s)", in->db,
-                       in->argument, mr_id_print(&id).text);
+        return MR_FAIL(in->error, status, "%s: there is no account %.70s (%s)%s", in->db,
+                       in->argument, mr_id_print(&id).text,
+                       info.accounts ? "" : ": accounts are not kept there");
     if (status != MR_OK)
         return mr_inspect_failed(in, status, "account");
     if (in->json)
@@ -302,11 +293,18 @@ mr_status mr_inspect_blocks(mr_inspect *in)
     return mr_inspect_end(in, MR_OK, "blocks");
 }
 
+mr_status mr_inspect_height(mr_inspect *in, uint64_t *out)
+{
+    if (mr_number_scan_u64(in->argument, 1, UINT64_MAX, out))
+        return MR_OK;
+    return MR_FAIL(in->error, MR_INVALID, "'%.40s' is no height of a block: a number from 1",
+                   in->argument);
+}
+
 mr_status mr_inspect_block(mr_inspect *in)
 {
     uint64_t height;
-    if (!mr_number_scan_u64(in->argument, 1, UINT64_MAX, &height))
-        return MR_FAIL(in->error, MR_INVALID, "'%.40s' is no height of a block", in->argument);
+    MR_TRY(mr_inspect_height(in, &height));
     __attribute__((cleanup(free_stored))) mr_stored_block *block = NULL;
     MR_TRY(mr_engine_block(in->engine, height, &block, in->error));
     mr_block_view view = {.stored = block};

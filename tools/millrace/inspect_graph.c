@@ -215,8 +215,7 @@ mr_status mr_inspect_graph(mr_inspect *in)
     __attribute__((cleanup(graph_fini))) graph g = {.in = in};
     __attribute__((cleanup(free_stored))) mr_stored_block *block = NULL;
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer nodes = {0};
-    if (!mr_number_scan_u64(in->argument, 1, UINT64_MAX, &g.height))
-        return MR_FAIL(in->error, MR_INVALID, "'%.40s' is no height of a block", in->argument);
+    MR_TRY(mr_inspect_height(in, &g.height));
     MR_TRY(mr_engine_block(in->engine, g.height, &block, in->error));
     mr_status status = collect(&g, block);
     merge(&g);

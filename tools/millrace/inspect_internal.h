@@ -8,10 +8,8 @@
 /* mr_inspect_failed makes a sentence of a query's failure. */
 mr_status mr_inspect_failed(mr_inspect *inspect, mr_status status, const char *what);
 
-/* mr_inspect_id reads the argument as an id. Errors: MR_INVALID. mr_inspect_user takes what is no
- * id for a user's name. */
-mr_status mr_inspect_id(mr_inspect *inspect, mr_id *out);
-void mr_inspect_user(mr_inspect *inspect, mr_id *out);
+/* mr_inspect_height reads the argument as the height of a block. Errors: MR_INVALID. */
+mr_status mr_inspect_height(mr_inspect *inspect, uint64_t *out);
 
 /* A list: begun, entries printed or appended, ended with the status of the walk. mr_inspect_next is
  * false when a person has seen enough of them; mr_inspect_append is false, and the walk is over,

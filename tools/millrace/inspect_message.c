@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/millrace/inspect_internal.h"
+#include "tools/millrace/lookup.h"
 #include "tools/millrace/number.h"
 
 typedef struct story {
@@ -203,7 +204,7 @@ static mr_status tell(story *s)
 mr_status mr_inspect_message(mr_inspect *in)
 {
     story s = {.in = in};
-    MR_TRY(mr_inspect_id(in, &s.message));
+    MR_TRY(mr_lookup_message(in->engine, in->argument, &s.message, in->error));
     s.reply = mr_id_of_reply(&s.message);
     s.signal = mr_id_of_signal(&s.message);
     s.array = json_array();

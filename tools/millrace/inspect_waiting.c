@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "tools/millrace/inspect_internal.h"
+#include "tools/millrace/lookup.h"
 #include "tools/millrace/number.h"
 
 /* A height as a person reads it. */
@@ -63,7 +64,7 @@ mr_status mr_inspect_waitlist(mr_inspect *in)
 {
     mr_id id;
     if (in->argument != NULL)
-        MR_TRY(mr_inspect_id(in, &id));
+        MR_TRY(mr_lookup_program(in->engine, in->argument, &id, in->error));
     MR_TRY(mr_inspect_begin(in));
     return mr_inspect_end(
         in, mr_engine_waiting(in->engine, in->argument != NULL ? &id : NULL, visit_waiting, in),
@@ -104,7 +105,7 @@ mr_status mr_inspect_mailbox(mr_inspect *in)
 {
     mr_id id;
     if (in->argument != NULL)
-        mr_inspect_user(in, &id);
+        MR_TRY(mr_lookup_account(in->engine, in->argument, &id, in->error));
     MR_TRY(mr_inspect_begin(in));
     return mr_inspect_end(
         in, mr_engine_letters(in->engine, in->argument != NULL ? &id : NULL, visit_letter, in),
@@ -189,7 +190,7 @@ mr_status mr_inspect_reservations(mr_inspect *in)
 {
     mr_id id;
     if (in->argument != NULL)
-        MR_TRY(mr_inspect_id(in, &id));
+        MR_TRY(mr_lookup_program(in->engine, in->argument, &id, in->error));
     MR_TRY(mr_inspect_begin(in));
     return mr_inspect_end(in,
                           mr_engine_reservations(in->engine, in->argument != NULL ? &id : NULL,

@@ -48,24 +48,9 @@ static int printed(void)
     return mr_stdout_flush(&error) == MR_OK ? MR_EXIT_OK : mr_command_failed(&error);
 }
 
-int main(int argc, char **argv)
+/* Hands over to the command that argv[1] names. */
+static int run(int argc, char **argv)
 {
-    argp_err_exit_status = MR_EXIT_USAGE;
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is told like a full disk */
-    (void)signal(SIGPIPE, SIG_IGN); /* and a reader that has gone away, so that all is cleaned up */
-    if (argc < 2) {
-        help(stderr);
-        return MR_EXIT_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        help(stdout);
-        return printed();
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        (void)printf("millrace %s\n", MR_VERSION_TEXT);
-        return printed();
-    }
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;
@@ -77,4 +62,29 @@ int main(int argc, char **argv)
     (void)fprintf(stderr, "millrace: there is no command '%.40s'; `millrace --help' lists them\n",
                   argv[1]);
     return MR_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    argp_err_exit_status = MR_EXIT_USAGE;
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is told like a full disk */
+    (void)signal(SIGPIPE, SIG_IGN); /* and a reader that has gone away, so that all is cleaned up */
+    if (argc < 2) {
+        help(stderr);
+        return MR_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        (strcmp(argv[1], "help") == 0 && argc == 2)) {
+        help(stdout);
+        return printed();
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("millrace %s\n", MR_VERSION_TEXT);
+        return printed();
+    }
+    if (strcmp(argv[1], "help") == 0) {
+        char option[] = "--help", *arguments[] = {argv[0], argv[2], option, NULL};
+        return run(3, arguments);
+    }
+    return run(argc, argv);
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tools/millrace/estimate.h"
 #include "tools/millrace/run_internal.h"
 
 static bool can_be_estimated(const mr_transaction *transaction)
@@ -26,7 +27,7 @@ static void print(const mr_running *r, uint64_t number, const mr_estimate *e, co
     else if (e->succeeds)
         (void)printf("gas %s, of which %s burn, in %" PRIu32 " block%s%s\n",
                      mr_count_print(e->gas_limit).text, mr_count_print(e->gas_burned).text,
-                     e->blocks, mr_plural(e->blocks), e->waits ? ", and then it waits" : "");
+                     e->blocks, mr_plural(e->blocks), mr_estimate_print_open(e).text);
     else
         (void)printf("no gas suffices: %s in %s%s%s\n", mr_outcome_name(e->outcome),
                      mr_names_brief(&r->scenario.names, &e->failed).text,
@@ -37,16 +38,12 @@ static void print(const mr_running *r, uint64_t number, const mr_estimate *e, co
 static json_t *object(const mr_running *r, uint64_t number, const mr_estimate *e,
                       const char *refused)
 {
-    json_t *index = mr_json_u64(number);
-    if (refused[0] != '\0')
-        return json_pack("{s:o, s:s}", "message", index, "refused", refused);
-    if (!e->succeeds)
-        return json_pack("{s:o, s:b, s:s, s:o, s:o}", "message", index, "succeeds", 0, "outcome",
-                         mr_outcome_name(e->outcome), "failed",
-                         mr_json_id(&r->scenario.names, &e->failed), "text", mr_json_text(e->text));
-    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:b}", "message", index, "succeeds", 1, "gas_limit",
-                     mr_json_u64(e->gas_limit), "gas_burned", mr_json_u64(e->gas_burned), "blocks",
-                     mr_json_u64(e->blocks), "waits", (int)e->waits);
+    json_t *object = refused[0] != '\0' ? json_pack("{s:s}", "refused", refused)
+                                        : mr_estimate_json(&r->scenario.names, e);
+    if (object == NULL || json_object_set_new(object, "message", mr_json_u64(number)) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 static mr_status tell(mr_running *r, uint64_t number, const mr_estimate *e, const char *refused)

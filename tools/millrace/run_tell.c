@@ -6,14 +6,15 @@
 
 enum { EXPLAINED_MAX = 10 /* failures of one block */ };
 
-/* Whether what came of what has to be known: for traces, failures, and what waits. */
+/* Whether what came of what has to be known: for traces, failures, and what is still to come. */
 static bool needs_forest(const mr_running *r, const mr_block_view *view)
 {
-    if (r->options->trace || view->info.failures_count > 0 || r->explainer.waiting != NULL)
+    if (r->options->trace || view->info.failures_count > 0 || view->info.queue_count > 0 ||
+        mr_routes_remember_any(&r->explainer.routes))
         return true;
     mr_engine_info info;
     mr_engine_info_get(r->engine, &info);
-    return info.waiting_count > 0;
+    return info.tasks_count > 0; /* something waits, is delayed, or lies in a mailbox */
 }
 
 static mr_trace_view trace_of(const mr_running *r, const mr_block_view *view,
@@ -117,13 +118,14 @@ mr_status mr_run_tell(mr_running *r, const mr_block_view *view, const char *note
 {
     __attribute__((cleanup(mr_forest_fini))) mr_forest forest = {0};
     if (needs_forest(r, view)) {
-        mr_status status = mr_forest_grow(view->block, &forest);
+        mr_status status = mr_forest_grow(
+            view->block, (const mr_transaction *)(void *)r->transactions.data, &forest);
         if (status != MR_OK)
             return MR_FAIL(r->error, status, "cannot trace a block: %s", mr_status_text(status));
     }
     MR_TRY(r->options->json ? tell_machines(r, view, &forest)
                             : tell_people(r, view, note, brief, expect, &forest));
-    if (mr_explainer_take(&r->explainer, &forest, view->info.height) != MR_OK)
+    if (mr_routes_take(&r->explainer.routes, &forest, view) != MR_OK)
         return mr_run_no_memory(r);
     return MR_OK;
 }

@@ -214,6 +214,11 @@ static mr_status read_file(mr_scenario *scenario, const char *path, mr_error *er
 {
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer text = {0};
     MR_TRY(mr_file_read(path, MR_FILE_BYTES_MAX, &text, error));
+    if (text.size >= 4 && memcmp(text.data, "\0asm", 4) == 0)
+        return MR_FAIL(error, MR_INVALID,
+                       "%s is a WebAssembly module, and no scenario; a scenario names the modules "
+                       "to run",
+                       path);
     __attribute__((cleanup(reader_fini)))
     mr_reader reader = {.scenario = scenario, .paths = {.arena = &scenario->arena}, .error = error};
     const mr_tree *root;

@@ -118,11 +118,11 @@ static void print_due(FILE *out, const mr_trace_view *trace)
                       mr_count_print(trace->due_count - trace->lines_max).text);
 }
 
-static bool is_sent_by_agenda(const mr_trace_view *trace, const mr_node *node)
+/* Whether the agenda has a task of that kind for the subject. */
+static bool is_due(const mr_trace_view *trace, mr_task_kind kind, const mr_id *subject)
 {
     for (size_t i = 0; i < trace->due_count; i++)
-        if (trace->due[i].task == MR_TASK_SEND &&
-            same(&trace->due[i].subject, &node->receipt.message))
+        if (trace->due[i].task == kind && same(&trace->due[i].subject, subject))
             return true;
     return false;
 }
@@ -134,10 +134,10 @@ static const char *print_origin(const mr_trace_view *trace, const mr_node *node,
         (void)snprintf(out, 40, "transaction %" PRIu32 ": ", node->transaction + 1);
     else
         (void)snprintf(out, 40, "%s",
-                       node->trace.waited                    ? "after waiting: "
-                       : is_sent_by_agenda(trace, node)      ? "delayed: "
-                       : node->receipt.kind == MR_KIND_REPLY ? "for a letter: "
-                                                             : "from the queue: ");
+                       node->trace.waited                                     ? "after waiting: "
+                       : is_due(trace, MR_TASK_SEND, &node->receipt.message)  ? "delayed: "
+                       : is_due(trace, MR_TASK_LETTER, &node->trace.reply_to) ? "for a letter: "
+                                                                              : "from the queue: ");
     return out;
 }
 

@@ -229,12 +229,11 @@ static void lay_out_demo(mr_plan *plan, uint64_t n)
 
 const mr_workload mr_workloads[] = {
     {"counter", "a number goes up by one", 1000, lay_out_counter},
-    {"ring", "a message goes through 100 programs, each sending to the next", 1000, lay_out_ring},
+    {"ring", "a message goes through 100 programs, one after the other", 1000, lay_out_ring},
     {"token", "transfers between random pairs of 10,000 holders", 16, lay_out_token},
     {"fanout", "one message becomes 64, to 64 counters", 1040, lay_out_fanout},
     {"hot", "every message goes to the same program", 1, lay_out_hot},
-    {"compute", "200 rounds of a hash's mixing step, some 12,000 instructions", 64,
-     lay_out_compute},
+    {"compute", "200 rounds of a hash's mixing step, 12,000 instructions", 64, lay_out_compute},
     {"cold", "each message changes 8 bytes of a random program's 1 MiB", 10000, lay_out_cold},
     {"demo", "all kinds mixed", 1000, lay_out_demo},
 };
