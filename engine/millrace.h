@@ -46,7 +46,7 @@ __extension__ typedef unsigned __int128 mr_value; /* value and balances, in the 
     X(host_call, 2000, "any host function")                                                        \
     X(host_byte, 10, "each byte a host function copies into or out of the program")                \
     X(send, 20000, "a message sent, beside host_call")                                             \
-    X(send_byte, 20, "each byte of payload of a message sent")                                     \
+    X(send_byte, 20, "each byte of payload of a message sent, or of one that waits")               \
     X(reply, 20000, "a reply, beside host_call")                                                   \
     X(create, 100000, "a program created by a program, beside send")                               \
     X(wait, 40000, "a message that waits: leaving the queue and coming back")                      \
