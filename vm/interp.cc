@@ -292,8 +292,8 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
     return MR_OK;
 }
 
-mr_status prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
-                  mr_error *error)
+mr_status prepare_module(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
+                         mr_error *error)
 {
     try {
         auto instance = std::make_unique<Instance>(static_cast<Worker *>(worker), features());
@@ -304,6 +304,12 @@ mr_status prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t
     } catch (...) {
         return MR_FAIL(error, MR_NO_MEMORY, "no memory to instantiate a module");
     }
+}
+
+mr_status prepare(void *worker, mr_code *code, mr_tier_instance **out, uint64_t *bytes,
+                  mr_error *error)
+{
+    return prepare_module(worker, mr_code_rewritten(code), out, bytes, error);
 }
 
 void release(mr_tier_instance *instance)
@@ -620,7 +626,7 @@ mr_status check_all(mr_error *error)
         return MR_FAIL(error, MR_UNSUPPORTED, "WABT does not read the interpreter's check module");
     MR_TRY(worker_new(&rules, &worker, error));
     mr_status status =
-        prepare(worker, mr_span_of(module.data(), module.size()), &instance, &bytes, error);
+        prepare_module(worker, mr_span_of(module.data(), module.size()), &instance, &bytes, error);
     const char *wrong = status == MR_OK ? check_calls(instance) : nullptr;
     if (status == MR_OK)
         release(instance);

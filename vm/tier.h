@@ -70,9 +70,9 @@ typedef struct mr_tier_ops {
     mr_status (*worker_new)(const mr_module_rules *rules, void **out, mr_error *error);
     void (*worker_free)(void *worker);
 
-    /* prepare instantiates a rewritten module. *bytes is what the instance costs, about.
+    /* prepare instantiates a code's rewritten module. *bytes is what the instance costs, about.
      * Errors: MR_MODULE; MR_NO_MEMORY. */
-    mr_status (*prepare)(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
+    mr_status (*prepare)(void *worker, mr_code *code, mr_tier_instance **out, uint64_t *bytes,
                          mr_error *error);
     void (*release)(mr_tier_instance *instance);
 
@@ -84,6 +84,7 @@ typedef struct mr_tier_ops {
 } mr_tier_ops;
 
 extern const mr_tier_ops mr_interp_tier;
+extern const mr_tier_ops mr_native_tier; /* for codes whose artifact is ready: vm/native.h */
 
 #ifdef __cplusplus
 }
