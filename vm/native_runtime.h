@@ -4,9 +4,9 @@
  * includes nothing, so that it needs no headers there and is read at once. vm/native.c includes it
  * too, for what both sides must agree on.
  *
- * Memory is reached through two words of the instance: bytes and size, looked up and compared at
- * every access. No address space is reserved, and a module passes from one program's memory to
- * another's by writing these words. */
+ * Where memory is and how large it is stands in the instance. Every function has both in locals,
+ * read when it begins and again after each call, and compares at every access: no address space is
+ * reserved, and a module passes from one program's memory to another's by writing two words. */
 #ifndef MR_VM_NATIVE_RUNTIME_H
 #define MR_VM_NATIVE_RUNTIME_H
 
@@ -155,59 +155,70 @@ static MR_COLD void mr_trap(mr_native_host *host, int why)
 #define TRAP(why)   (mr_trap(instance->Z_env_instance, MR_NATIVE_##why), 0)
 #define UNREACHABLE TRAP(UNREACHABLE)
 
+#define MR_REFRESH                                                                                 \
+    (mr_bytes = instance->Z_envZ_memory->data, mr_size = instance->Z_envZ_memory->size,            \
+     mr_marks = instance->Z_mrZ_marks->data)
+#define MR_LOCALS                                                                                  \
+    u8 *mr_bytes, *mr_marks;                                                                       \
+    u64 mr_size;                                                                                   \
+    MR_REFRESH
+
 /* Functions are defined in their order, so that a counter has their numbers. */
 #ifdef MR_NATIVE_FRAMES
 enum { mr_counted = __COUNTER__ + 1 };
 #define FUNC_PROLOGUE                                                                              \
-    (instance->Z_env_instance->functions[instance->Z_env_instance->depth++] =                      \
-         MR_NATIVE_FRAMES + __COUNTER__ - mr_counted)
+    MR_LOCALS;                                                                                     \
+    instance->Z_env_instance->functions[instance->Z_env_instance->depth++] =                       \
+        MR_NATIVE_FRAMES + __COUNTER__ - mr_counted
 #define FUNC_EPILOGUE instance->Z_env_instance->depth--
 #else
-#define FUNC_PROLOGUE
+#define FUNC_PROLOGUE MR_LOCALS
 #define FUNC_EPILOGUE
 #endif
 
-/* A mark follows the store it belongs to, and there is one for every unit there is: what could be
- * stored can be marked. */
-#define MR_CHECKED(mem) ((mem) != instance->Z_mrZ_marks)
-
-#define MR_LOAD(mem, address, type, as, to)                                                        \
+/* Loads are from the first memory. A store of a mark follows the store it belongs to, and there is
+ * a mark for every unit there is: what could be stored can be marked. */
+#define MR_LOAD(address, type, as, to)                                                             \
     ({                                                                                             \
-        const wasm_rt_memory_t *m_ = (mem);                                                        \
         const u64 a_ = (address);                                                                  \
-        if (UNLIKELY(a_ + sizeof(type) > m_->size))                                                \
+        if (UNLIKELY(a_ + sizeof(type) > mr_size))                                                 \
             TRAP(OOB);                                                                             \
-        (to)(as) * (const type *)(m_->data + a_);                                                  \
+        (to)(as) * (const type *)(mr_bytes + a_);                                                  \
     })
-#define MR_STORE(mem, address, type, value)                                                        \
+#define MR_STORE(address, type, value)                                                             \
     do {                                                                                           \
-        wasm_rt_memory_t *m_ = (mem);                                                              \
         const u64 a_ = (address);                                                                  \
-        if (MR_CHECKED(mem) && UNLIKELY(a_ + sizeof(type) > m_->size))                             \
+        if (UNLIKELY(a_ + sizeof(type) > mr_size))                                                 \
             TRAP(OOB);                                                                             \
-        *(type *)(m_->data + a_) = (type)(value);                                                  \
+        *(type *)(mr_bytes + a_) = (type)(value);                                                  \
     } while (0)
 
-#define i32_load(mem, a)     MR_LOAD(mem, a, mr_any_u32, u32, u32)
-#define i64_load(mem, a)     MR_LOAD(mem, a, mr_any_u64, u64, u64)
-#define i32_load8_s(mem, a)  MR_LOAD(mem, a, s8, s32, u32)
-#define i64_load8_s(mem, a)  MR_LOAD(mem, a, s8, s64, u64)
-#define i32_load8_u(mem, a)  MR_LOAD(mem, a, u8, u32, u32)
-#define i64_load8_u(mem, a)  MR_LOAD(mem, a, u8, u64, u64)
-#define i32_load16_s(mem, a) MR_LOAD(mem, a, mr_any_s16, s32, u32)
-#define i64_load16_s(mem, a) MR_LOAD(mem, a, mr_any_s16, s64, u64)
-#define i32_load16_u(mem, a) MR_LOAD(mem, a, mr_any_u16, u32, u32)
-#define i64_load16_u(mem, a) MR_LOAD(mem, a, mr_any_u16, u64, u64)
-#define i64_load32_s(mem, a) MR_LOAD(mem, a, mr_any_s32, s64, u64)
-#define i64_load32_u(mem, a) MR_LOAD(mem, a, mr_any_u32, u64, u64)
+#define i32_load(mem, a)     MR_LOAD(a, mr_any_u32, u32, u32)
+#define i64_load(mem, a)     MR_LOAD(a, mr_any_u64, u64, u64)
+#define i32_load8_s(mem, a)  MR_LOAD(a, s8, s32, u32)
+#define i64_load8_s(mem, a)  MR_LOAD(a, s8, s64, u64)
+#define i32_load8_u(mem, a)  MR_LOAD(a, u8, u32, u32)
+#define i64_load8_u(mem, a)  MR_LOAD(a, u8, u64, u64)
+#define i32_load16_s(mem, a) MR_LOAD(a, mr_any_s16, s32, u32)
+#define i64_load16_s(mem, a) MR_LOAD(a, mr_any_s16, s64, u64)
+#define i32_load16_u(mem, a) MR_LOAD(a, mr_any_u16, u32, u32)
+#define i64_load16_u(mem, a) MR_LOAD(a, mr_any_u16, u64, u64)
+#define i64_load32_s(mem, a) MR_LOAD(a, mr_any_s32, s64, u64)
+#define i64_load32_u(mem, a) MR_LOAD(a, mr_any_u32, u64, u64)
 
-#define i32_store(mem, a, v)   MR_STORE(mem, a, mr_any_u32, v)
-#define i64_store(mem, a, v)   MR_STORE(mem, a, mr_any_u64, v)
-#define i32_store8(mem, a, v)  MR_STORE(mem, a, u8, v)
-#define i32_store16(mem, a, v) MR_STORE(mem, a, mr_any_u16, v)
-#define i64_store8(mem, a, v)  MR_STORE(mem, a, u8, v)
-#define i64_store16(mem, a, v) MR_STORE(mem, a, mr_any_u16, v)
-#define i64_store32(mem, a, v) MR_STORE(mem, a, mr_any_u32, v)
+#define i32_store(mem, a, v) MR_STORE(a, mr_any_u32, v)
+#define i64_store(mem, a, v) MR_STORE(a, mr_any_u64, v)
+#define i32_store8(mem, a, v)                                                                      \
+    do {                                                                                           \
+        if ((mem) == instance->Z_mrZ_marks)                                                        \
+            mr_marks[(a)] = (u8)(v);                                                               \
+        else                                                                                       \
+            MR_STORE(a, u8, v);                                                                    \
+    } while (0)
+#define i32_store16(mem, a, v) MR_STORE(a, mr_any_u16, v)
+#define i64_store8(mem, a, v)  MR_STORE(a, u8, v)
+#define i64_store16(mem, a, v) MR_STORE(a, mr_any_u16, v)
+#define i64_store32(mem, a, v) MR_STORE(a, mr_any_u32, v)
 
 #define CALL_INDIRECT(table, t, ft, x, ...)                                                        \
     (LIKELY((x) < (table).size && (table).data[x].func &&                                          \

@@ -216,6 +216,35 @@ void replace(std::string *text, size_t from, const char *begin, const char *end,
     text->replace(at, last + strlen(end) - at, by);
 }
 
+// A statement of a function that calls another: WABT writes each on a line of its own, and gives
+// every function of the module the instance, and every import its host. mr.break does not return.
+bool is_call(const std::string &line)
+{
+    return line.size() > 2 && line[0] == ' ' && line.back() == ';' &&
+           (line.find("(instance,") != std::string::npos ||
+            line.find("(instance)") != std::string::npos ||
+            line.find("(instance->Z_env_instance") != std::string::npos ||
+            line.find("CALL_INDIRECT(") != std::string::npos) &&
+           line.find("return ") == std::string::npos;
+}
+
+// Locals that say where memory is are read anew after each call.
+std::string refreshed(const std::string &text)
+{
+    std::string out;
+    out.reserve(text.size() + text.size() / 16);
+    for (size_t at = 0; at < text.size();) {
+        const size_t end = std::min(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, end - at);
+        out += line;
+        if (is_call(line))
+            out += " MR_REFRESH;";
+        out += '\n';
+        at = end + 1;
+    }
+    return out;
+}
+
 std::string header_of(const wabt::MemoryStream &stream)
 {
     std::string text = text_of(stream);
@@ -224,6 +253,7 @@ std::string header_of(const wabt::MemoryStream &stream)
     // The instance has its memories' bounds itself, not a pointer to them.
     replace(&text, 0, "wasm_rt_memory_t *Z_envZ_memory;", "\n",
             "wasm_rt_memory_t Z_envZ_memory[1];\n");
+    replace(&text, 0, "void Z_mrZ_break(", ";", "MR_COLD void Z_mrZ_break(mr_native_host *, u32);");
     replace(&text, 0, "wasm_rt_memory_t *Z_mrZ_marks;", "\n", "wasm_rt_memory_t Z_mrZ_marks[1];\n");
     return text;
 }
@@ -242,7 +272,7 @@ std::string source_of(const wabt::MemoryStream &stream, const wabt::Module &modu
     if (end == std::string::npos)
         throw Failure{"comes out of WABT's writer in another form than expected"};
     text.erase(end);
-    return text;
+    return refreshed(text);
 }
 
 uint32_t *values_of(const wabt::Module &module)
