@@ -306,8 +306,8 @@ mr_status prepare_module(void *worker, mr_span module, mr_tier_instance **out, u
     }
 }
 
-mr_status prepare(void *worker, mr_code *code, mr_tier_instance **out, uint64_t *bytes,
-                  mr_error *error)
+mr_status prepare(void *worker, mr_code *code, const mr_artifact *, mr_tier_instance **out,
+                  uint64_t *bytes, mr_error *error)
 {
     return prepare_module(worker, mr_code_rewritten(code), out, bytes, error);
 }

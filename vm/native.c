@@ -17,6 +17,7 @@ enum { BUILDERS_MAX = 64, BUILDER_STACK_BYTES = 16 << 20 };
 /* A code waits for its artifact in this list, which holds a reference. */
 typedef struct wanted {
     mr_code *code;
+    mr_grade grade;
     struct wanted *next;
 } wanted;
 
@@ -30,13 +31,13 @@ struct mr_native {
     uint32_t builders_count;
     uint32_t builders_idle;
     uint32_t builders_max;
-    bool ending;
+    _Atomic bool ending;
 };
 
 /* A code's slot for its artifact holds NULL, one of these, or the artifact. */
 static char failed_mark, wanted_mark;
 #define FAILED ((void *)&failed_mark)
-#define WANTED ((void *)&wanted_mark) /* on the list, or being built */
+#define WANTED ((void *)&wanted_mark) /* on the list or being built, and there is none yet */
 
 static bool is_artifact(const void *slot)
 {
@@ -111,27 +112,61 @@ static wanted *take(mr_native *native)
     return taken;
 }
 
-static void *build(const mr_native *native, mr_code *code)
+/* Puts something at the end of the list. Under the lock. */
+static void append(mr_native *native, wanted *one)
+{
+    one->next = NULL;
+    *native->end = one;
+    native->end = &one->next;
+    (void)pthread_cond_broadcast(&native->changed);
+}
+
+static mr_artifact *build(const mr_native *native, const wanted *one)
 {
     mr_artifact *artifact;
     mr_error error;
-    if (mr_native_files_get(native->files, code, &artifact, &error) == MR_OK)
+    mr_status status = mr_native_files_get(native->files, one->grade, one->code, &native->ending,
+                                           &artifact, &error);
+    if (status == MR_OK)
         return artifact;
-    mr_log(MR_LOG_WARNING, "a program stays interpreted: %s", error.text);
-    return FAILED;
+    if (status != MR_BUSY && one->grade == MR_GRADE_GOOD)
+        mr_log(MR_LOG_WARNING, "a program is not compiled: %s", error.text);
+    return NULL;
 }
 
+/* Shows what was built, which may be nothing. Under the lock. */
+static void publish(mr_native *native, const wanted *one, mr_artifact *artifact)
+{
+    _Atomic(void *) *slot = mr_code_artifact(one->code);
+    void *before = atomic_load_explicit(slot, memory_order_relaxed);
+    void *now = before;
+    if (artifact != NULL) {
+        mr_artifact_follow(artifact, is_artifact(before) ? before : NULL);
+        now = artifact;
+    } else if (!is_artifact(before) && one->grade == MR_GRADE_GOOD) {
+        now = FAILED;
+    }
+    /* Release: pairs with mr_native_find. */
+    atomic_store_explicit(slot, now, memory_order_release);
+    (void)pthread_cond_broadcast(&native->changed);
+}
+
+/* After a quick one comes its turn for a good one, when all others have had theirs for a quick one.
+ */
 static void *builder_main(void *arg)
 {
     mr_native *native = arg;
     (void)pthread_mutex_lock(&native->lock);
     for (wanted *taken; (taken = take(native)) != NULL;) {
         (void)pthread_mutex_unlock(&native->lock);
-        void *slot = build(native, taken->code);
+        mr_artifact *artifact = build(native, taken);
         (void)pthread_mutex_lock(&native->lock);
-        /* Release: pairs with mr_native_find. */
-        atomic_store_explicit(mr_code_artifact(taken->code), slot, memory_order_release);
-        (void)pthread_cond_broadcast(&native->changed);
+        publish(native, taken, artifact);
+        if (taken->grade == MR_GRADE_QUICK) {
+            taken->grade = MR_GRADE_GOOD;
+            append(native, taken);
+            continue;
+        }
         (void)pthread_mutex_unlock(&native->lock);
         mr_code_put(taken->code);
         free(taken);
@@ -160,36 +195,34 @@ static bool have_builder(mr_native *native)
     return native->builders_count > 0;
 }
 
-/* Puts a code on the list. Under the lock. */
-static void want(mr_native *native, mr_code *code)
-{
-    wanted *one = malloc(sizeof *one);
-    if (one == NULL || !have_builder(native)) {
-        free(one);
-        return;
-    }
-    *one = (wanted){.code = mr_code_get(code)};
-    *native->end = one;
-    native->end = &one->next;
-    atomic_store_explicit(mr_code_artifact(code), WANTED, memory_order_relaxed);
-    (void)pthread_cond_broadcast(&native->changed);
-}
-
-void mr_native_want(mr_native *native, mr_code *code)
+static void want(mr_native *native, mr_code *code, mr_grade grade)
 {
     _Atomic(void *) *slot = mr_code_artifact(code);
     if (native->files == NULL || atomic_load_explicit(slot, memory_order_relaxed) != NULL)
         return;
+    wanted *one = malloc(sizeof *one);
     (void)pthread_mutex_lock(&native->lock);
-    if (atomic_load_explicit(slot, memory_order_relaxed) == NULL)
-        want(native, code);
+    if (one != NULL && atomic_load_explicit(slot, memory_order_relaxed) == NULL &&
+        have_builder(native)) {
+        *one = (wanted){.code = mr_code_get(code), .grade = grade};
+        atomic_store_explicit(slot, WANTED, memory_order_relaxed);
+        append(native, one);
+        one = NULL;
+    }
     (void)pthread_mutex_unlock(&native->lock);
+    free(one);
+}
+
+void mr_native_want(mr_native *native, mr_code *code)
+{
+    const bool quick = native->files != NULL && mr_native_files_has(native->files, MR_GRADE_QUICK);
+    want(native, code, quick ? MR_GRADE_QUICK : MR_GRADE_GOOD);
 }
 
 const mr_artifact *mr_native_need(mr_native *native, mr_code *code)
 {
     _Atomic(void *) *slot = mr_code_artifact(code);
-    mr_native_want(native, code);
+    want(native, code, MR_GRADE_GOOD);
     if (atomic_load_explicit(slot, memory_order_relaxed) == WANTED) {
         (void)pthread_mutex_lock(&native->lock);
         while (atomic_load_explicit(slot, memory_order_relaxed) == WANTED)

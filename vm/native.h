@@ -21,7 +21,10 @@ typedef struct mr_native_options {
                             * folder for caches ($XDG_CACHE_HOME, or ~/.cache) */
     const char *compiler;  /* a program that takes gcc's options; NULL: the first of gcc, clang and
                             * cc  in $PATH */
-    uint32_t seconds_max;  /* of processor time, and four times that by the clock; 0: 120 */
+    const char
+        *quick; /* tcc, whose code is slower and made in no time; NULL: that of $PATH, if there
+                 * is one. It has the first turn when something is asked for in the background */
+    uint32_t seconds_max;        /* of processor time, and four times that by the clock; 0: 120 */
     uint64_t memory_bytes_max;   /* of each process of the compiler; 0: 2 GiB */
     uint64_t artifact_bytes_max; /* of what comes out; 0: 64 MiB */
     bool frames; /* compiled code tells which functions are active when it fails, for which every

@@ -95,12 +95,12 @@ static int spawn(const char *directory, char *const argv[], pid_t *out)
 }
 
 /* Waits until the child has ended, and leaves it to be waited for: its number stays its own. False
- * when it takes too long. */
-static bool has_ended(pid_t child, uint64_t seconds)
+ * when it takes too long, or is no longer wanted. */
+static bool has_ended(pid_t child, uint64_t seconds, const _Atomic bool *stop)
 {
     const uint64_t end = mr_clock_ns() + seconds * 1000000000u;
     const struct timespec step = {.tv_nsec = 1000000};
-    while (mr_clock_ns() < end) {
+    while (mr_clock_ns() < end && !atomic_load_explicit(stop, memory_order_relaxed)) {
         siginfo_t info = {0};
         const int number = waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT);
         if ((number == 0 && info.si_pid == child) || (number != 0 && errno != EINTR))
@@ -112,9 +112,9 @@ static bool has_ended(pid_t child, uint64_t seconds)
 
 /* Waits for the compiler, and ends it and all it began when it takes too long. False: it did not
  * end well. */
-static bool wait_for(pid_t child, uint64_t seconds, bool *late)
+static bool wait_for(pid_t child, uint64_t seconds, const _Atomic bool *stop, bool *late)
 {
-    *late = !has_ended(child, seconds);
+    *late = !has_ended(child, seconds, stop);
     (void)kill(-child, SIGKILL); /* and whatever it may have left behind */
     int how = 0;
     pid_t ended;
@@ -143,7 +143,8 @@ static void read_complaint(const char *directory, char *out, size_t size)
     }
 }
 
-mr_status mr_build_run(const mr_build *build, const char *directory, mr_span text, mr_error *error)
+mr_status mr_build_run(const mr_build *build, const char *directory, mr_span text,
+                       const _Atomic bool *stop, mr_error *error)
 {
     MR_TRY(write_file(directory, text, error));
     char seconds[24], memory[24], blocks[24];
@@ -164,8 +165,10 @@ mr_status mr_build_run(const mr_build *build, const char *directory, mr_span tex
     if (number != 0)
         return MR_FAIL(error, MR_IO, "cannot start %s: %s", build->compiler, strerror(number));
     bool late;
-    if (wait_for(child, (uint64_t)build->seconds_max * CLOCK_FACTOR, &late))
+    if (wait_for(child, (uint64_t)build->seconds_max * CLOCK_FACTOR, stop, &late))
         return MR_OK;
+    if (atomic_load_explicit(stop, memory_order_relaxed))
+        return MR_FAIL(error, MR_BUSY, "%s was stopped", build->compiler);
     char complaint[200];
     read_complaint(directory, complaint, sizeof complaint);
     if (late)

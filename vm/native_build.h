@@ -3,6 +3,7 @@
 #ifndef MR_VM_NATIVE_BUILD_H
 #define MR_VM_NATIVE_BUILD_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -19,8 +20,9 @@ typedef struct mr_build {
 /* mr_build_run compiles `text` in `directory`, which is empty, into the shared object m.so there.
  * With -fstack-usage among the flags, what the compiler says of the stack is in a file whose name
  * ends in .su. The compiler's processes are in a group of their own, and gone afterwards.
- * Errors: MR_MODULE the compiler did not do it; the text says why. MR_IO; MR_NO_SPACE;
- * MR_NO_MEMORY. Threads: any. */
-mr_status mr_build_run(const mr_build *build, const char *directory, mr_span text, mr_error *error);
+ * Errors: MR_MODULE the compiler did not do it; the text says why. MR_BUSY *stop became true.
+ * MR_IO; MR_NO_SPACE; MR_NO_MEMORY. Threads: any. */
+mr_status mr_build_run(const mr_build *build, const char *directory, mr_span text,
+                       const _Atomic bool *stop, mr_error *error);
 
 #endif

@@ -31,17 +31,23 @@ typedef struct trailer {
 } trailer;
 static const uint8_t magic[8] = {'m', 'r', 'n', 'a', 't', 'i', 'v', '1'};
 
+typedef struct compiler {
+    char *path;
+    bool is_tcc;
+    mr_build build;
+    uint8_t identity[HASH_BYTES]; /* of compiler, flags, machine and this layer */
+} compiler;
+
 struct mr_native_files {
     const mr_module_rules *rules;
     mr_code_prices prices;
     bool frames;
-    mr_build build;
     char *directory;
-    char *compiler;
-    uint8_t identity[HASH_BYTES]; /* of compiler, flags, machine and this layer */
+    compiler compilers[MR_GRADES]; /* path NULL: there is none */
 };
 
 struct mr_artifact {
+    mr_artifact *before;
     void *library;
     const mr_native_module *module;
     size_t stack_bytes;
@@ -123,21 +129,32 @@ static char *find_program(const char *name)
     return NULL;
 }
 
-static mr_status find_compiler(mr_native_files *files, const char *asked, mr_error *error)
+static bool is_tcc(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return strstr(name != NULL ? name + 1 : path, "tcc") != NULL;
+}
+
+static mr_status find_compilers(mr_native_files *files, const mr_native_options *options,
+                                mr_error *error)
 {
     static const char *const names[] = {"gcc", "clang", "cc"};
-    if (asked != NULL) {
-        files->compiler = find_program(asked);
-        return files->compiler != NULL
-                   ? MR_OK
-                   : MR_FAIL(error, MR_NOT_FOUND, "there is no C compiler %s", asked);
+    compiler *good = &files->compilers[MR_GRADE_GOOD], *quick = &files->compilers[MR_GRADE_QUICK];
+    quick->path = find_program(options->quick != NULL ? options->quick : "tcc");
+    quick->is_tcc = true;
+    if (options->compiler != NULL)
+        good->path = find_program(options->compiler);
+    for (size_t i = 0; options->compiler == NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (good->path == NULL)
+            good->path = find_program(names[i]);
     }
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && files->compiler == NULL; i++)
-        files->compiler = find_program(names[i]);
-    return files->compiler != NULL
-               ? MR_OK
-               : MR_FAIL(error, MR_NOT_FOUND,
-                         "there is no C compiler in $PATH: neither gcc, nor clang, nor cc");
+    if (good->path == NULL && options->compiler != NULL)
+        return MR_FAIL(error, MR_NOT_FOUND, "there is no C compiler %s", options->compiler);
+    if (good->path == NULL)
+        return MR_FAIL(error, MR_NOT_FOUND,
+                       "there is no C compiler in $PATH: neither gcc, nor clang, nor cc");
+    good->is_tcc = is_tcc(good->path);
+    return MR_OK;
 }
 
 /* Makes a directory and those above it, for this user only. */
@@ -199,7 +216,7 @@ static void add_machine(digest *d)
         (void)fclose(file);
 }
 
-static bool identify(mr_native_files *files)
+static bool identify(const mr_native_files *files, compiler *of)
 {
     const uint32_t versions[] = {MR_NATIVE_VERSION, MR_CODE_VERSION, files->frames};
     struct stat facts;
@@ -209,15 +226,15 @@ static bool identify(mr_native_files *files)
     digest_add(&d, &files->prices, sizeof files->prices);
     digest_add(&d, mr_native_runtime_text,
                (size_t)(mr_native_runtime_end - mr_native_runtime_text));
-    digest_text(&d, files->compiler);
-    if (stat(files->compiler, &facts) == 0) {
+    digest_text(&d, of->path);
+    if (stat(of->path, &facts) == 0) {
         digest_add(&d, &facts.st_size, sizeof facts.st_size);
         digest_add(&d, &facts.st_mtim, sizeof facts.st_mtim);
     }
     for (const char *const *flag = flags; *flag != NULL; flag++)
         digest_text(&d, *flag);
     add_machine(&d);
-    return digest_end(&d, files->identity);
+    return digest_end(&d, of->identity);
 }
 
 mr_status mr_native_files_new(const mr_native_options *options, const mr_module_rules *rules,
@@ -229,23 +246,27 @@ mr_status mr_native_files_new(const mr_native_options *options, const mr_module_
     files->rules = rules;
     files->prices = *prices;
     files->frames = options->frames;
-    mr_status status = find_compiler(files, options->compiler, error);
+    mr_status status = find_compilers(files, options, error);
     if (status == MR_OK)
         status = find_directory(files, options->directory, error);
-    if (status == MR_OK && !identify(files))
-        status = MR_NO_MEMORY;
+    for (uint32_t i = 0; i < MR_GRADES && status == MR_OK; i++) {
+        compiler *one = &files->compilers[i];
+        one->build = (mr_build){
+            .compiler = one->path,
+            .flags = flags,
+            .seconds_max = options->seconds_max != 0 ? options->seconds_max : 120,
+            .memory_bytes_max =
+                options->memory_bytes_max != 0 ? options->memory_bytes_max : (uint64_t)2 << 30,
+            .file_bytes_max =
+                options->artifact_bytes_max != 0 ? options->artifact_bytes_max : 64 << 20,
+        };
+        if (one->path != NULL && !identify(files, one))
+            status = MR_NO_MEMORY;
+    }
     if (status != MR_OK) {
         mr_native_files_free(files);
         return status;
     }
-    files->build = (mr_build){
-        .compiler = files->compiler,
-        .flags = flags,
-        .seconds_max = options->seconds_max != 0 ? options->seconds_max : 120,
-        .memory_bytes_max =
-            options->memory_bytes_max != 0 ? options->memory_bytes_max : (uint64_t)2 << 30,
-        .file_bytes_max = options->artifact_bytes_max != 0 ? options->artifact_bytes_max : 64 << 20,
-    };
     *out = files;
     return MR_OK;
 }
@@ -254,19 +275,25 @@ void mr_native_files_free(mr_native_files *files)
 {
     if (files == NULL)
         return;
+    for (uint32_t i = 0; i < MR_GRADES; i++)
+        free(files->compilers[i].path);
     free(files->directory);
-    free(files->compiler);
     free(files);
+}
+
+bool mr_native_files_has(const mr_native_files *files, mr_grade grade)
+{
+    return files->compilers[grade].path != NULL;
 }
 
 /* ---- Loading ---- */
 
-static bool name_of(const mr_native_files *files, const mr_code *code, uint8_t key[HASH_BYTES],
-                    char path[PATH_MAX])
+static bool name_of(const mr_native_files *files, const compiler *by, const mr_code *code,
+                    uint8_t key[HASH_BYTES], char path[PATH_MAX])
 {
     const mr_span module = mr_code_rewritten(code);
     digest d = digest_begin();
-    digest_add(&d, files->identity, sizeof files->identity);
+    digest_add(&d, by->identity, sizeof by->identity);
     digest_add(&d, module.data, module.size);
     if (!digest_end(&d, key))
         return false;
@@ -351,11 +378,18 @@ static mr_status load(const mr_native_files *files, const char *path, const uint
 
 void mr_artifact_free(mr_artifact *artifact)
 {
-    if (artifact == NULL)
-        return;
-    if (artifact->library != NULL)
-        (void)dlclose(artifact->library);
-    free(artifact);
+    while (artifact != NULL) {
+        mr_artifact *before = artifact->before;
+        if (artifact->library != NULL)
+            (void)dlclose(artifact->library);
+        free(artifact);
+        artifact = before;
+    }
+}
+
+void mr_artifact_follow(mr_artifact *artifact, mr_artifact *before)
+{
+    artifact->before = before;
 }
 
 uint32_t mr_artifact_frames_max(const mr_artifact *artifact)
@@ -404,77 +438,114 @@ static FILE *open_stack_usage(const char *directory)
 /* A call's functions hold values_max values together, and each of them takes so much of the stack
  * for the values that it holds: no call takes more than values_max of the greatest ratio. Functions
  * that are none of the module's are active once. */
-static mr_status bound_stack(const mr_native_files *files, const char *directory,
-                             const mr_native_text *text, uint64_t *out, mr_error *error)
+static mr_status read_stack_usage(FILE *file, const mr_code_prices *prices,
+                                  const mr_native_text *text, uint64_t *out)
 {
-    FILE *file = open_stack_usage(directory);
-    if (file == NULL)
-        return MR_FAIL(error, MR_MODULE, "%s does not tell what code takes of the stack",
-                       files->compiler);
-    const uint64_t values_max = mr_code_values_max(&files->prices);
+    const uint64_t values_max = mr_code_values_max(prices);
     uint64_t most = 0, once = 0;
-    size_t lines = 0;
-    bool is_static = true;
     char line[1024];
-    while (is_static && fgets(line, sizeof line, file) != NULL) {
-        const char *name = strrchr(line, ':');
+    while (fgets(line, sizeof line, file) != NULL) {
         unsigned long long bytes;
         char kind[16];
         unsigned function;
         char *rest = strchr(line, '\t');
-        is_static = rest != NULL && sscanf(rest, "%llu %15s", &bytes, kind) == 2 &&
-                    strcmp(kind, "static") == 0;
-        if (!is_static)
-            break;
+        if (rest == NULL || sscanf(rest, "%llu %15s", &bytes, kind) != 2 ||
+            strcmp(kind, "static") != 0)
+            return MR_MODULE;
         *rest = 0;
-        name = strrchr(line, ':');
-        lines++;
+        const char *name = strrchr(line, ':');
         bytes += FRAME_SPARE_BYTES;
-        if (name == NULL || sscanf(name + 1, "w2c_f%u", &function) != 1 ||
-            function >= text->functions_count) {
+        if (name != NULL && sscanf(name + 1, "w2c_f%u", &function) == 1 &&
+            function < text->functions_count) {
+            const uint64_t values = text->values[function];
+            const uint64_t all = (bytes * values_max + values - 1) / values;
+            most = all > most ? all : most;
+        } else {
             once += bytes;
-            continue;
         }
-        const uint64_t values = text->values[function];
-        const uint64_t all = (bytes * values_max + values - 1) / values;
-        most = all > most ? all : most;
     }
-    (void)fclose(file);
-    if (!is_static || lines == 0)
-        return MR_FAIL(error, MR_MODULE, "%s made code that takes no fixed part of the stack",
-                       files->compiler);
-    *out = most + once + STACK_SPARE_BYTES;
+    *out = most + once;
+    return most + once > 0 ? MR_OK : MR_MODULE;
+}
+
+/* tcc tells nothing, but begins every function with push %rbp; mov %rsp,%rbp; sub $imm32,%rsp. What
+ * only looks like that makes the bound larger. Arguments are pushed beyond it. */
+static mr_status read_prologues(const mr_native_files *files, mr_span object, uint64_t *out)
+{
+    static const uint8_t prologue[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x81, 0xec};
+    uint64_t most = 0;
+    for (size_t at = 0; at + sizeof prologue + 4 <= object.size; at++) {
+        if (memcmp(object.data + at, prologue, sizeof prologue) != 0)
+            continue;
+        const uint64_t bytes = mr_load_le32(object.data + at + sizeof prologue);
+        most = bytes > most ? bytes : most;
+    }
+    const uint64_t pushed = 8 * ((uint64_t)files->rules->params_max + 2);
+    *out = (most + pushed + FRAME_SPARE_BYTES) * ((uint64_t)mr_code_frames_max(&files->prices) + 8);
+    return most > 0 ? MR_OK : MR_MODULE;
+}
+
+static mr_status bound_stack(const mr_native_files *files, const compiler *by,
+                             const char *directory, const mr_native_text *text, mr_span object,
+                             uint64_t *out, mr_error *error)
+{
+    mr_status status = MR_MODULE;
+    FILE *file = by->is_tcc ? NULL : open_stack_usage(directory);
+    if (by->is_tcc)
+        status = read_prologues(files, object, out);
+    else if (file != NULL)
+        status = read_stack_usage(file, &files->prices, text, out);
+    if (file != NULL)
+        (void)fclose(file);
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "%s does not tell what code takes of the stack", by->path);
+    *out += STACK_SPARE_BYTES;
     if (*out > STACK_BYTES_MAX)
-        return MR_FAIL(error, MR_MODULE, "it would take %llu MiB of stack",
+        return MR_FAIL(error, MR_MODULE, "compiled by %s it might take %llu MiB of stack", by->path,
                        (unsigned long long)(*out >> 20));
     return MR_OK;
 }
 
-static mr_status append_trailer(const char *path, const uint8_t key[HASH_BYTES],
-                                uint64_t stack_bytes)
+/* Completes the bytes of a file. */
+static mr_status add_trailer(mr_buffer *bytes, const uint8_t key[HASH_BYTES], uint64_t stack_bytes)
 {
-    mr_buffer bytes = {0};
     trailer end;
     memcpy(end.magic, magic, sizeof magic);
     memcpy(end.key, key, HASH_BYTES);
     mr_store_le64(end.stack_bytes, stack_bytes);
-    mr_status status = read_file(path, &bytes);
-    if (status == MR_OK)
-        status = mr_buffer_append(&bytes, mr_span_of(&end, sizeof end - HASH_BYTES));
-    if (status == MR_OK && !digest_of(mr_buffer_span(&bytes), end.digest))
-        status = MR_NO_MEMORY;
-    mr_buffer_fini(&bytes);
-    MR_TRY(status);
-    const int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    MR_TRY(mr_buffer_append(bytes, mr_span_of(&end, sizeof end - HASH_BYTES)));
+    if (!digest_of(mr_buffer_span(bytes), end.digest))
+        return MR_NO_MEMORY;
+    return mr_buffer_append(bytes, mr_span_of(end.digest, HASH_BYTES));
+}
+
+/* Readers find the whole file or none. It is not synced: what a crash spoils is seen by its digest.
+ */
+static mr_status write_file(const char *directory, const char *path, mr_span bytes)
+{
+    char made[PATH_MAX + 16];
+    (void)snprintf(made, sizeof made, "%s/m.new", directory);
+    const int file = open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
     if (file < 0)
-        return MR_IO;
-    const bool wrote = write(file, &end, sizeof end) == (ssize_t)sizeof end;
-    return close(file) == 0 && wrote ? MR_OK : MR_IO;
+        return errno == ENOSPC ? MR_NO_SPACE : MR_IO;
+    mr_status status = MR_OK;
+    for (size_t done = 0; done < bytes.size && status == MR_OK;) {
+        const ssize_t wrote = write(file, bytes.data + done, bytes.size - done);
+        if (wrote > 0)
+            done += (size_t)wrote;
+        else if (errno != EINTR)
+            status = errno == ENOSPC ? MR_NO_SPACE : MR_IO;
+    }
+    if (close(file) != 0 && status == MR_OK)
+        status = MR_IO;
+    if (status == MR_OK && rename(made, path) != 0)
+        status = MR_IO;
+    return status;
 }
 
 static void remove_directory(const char *directory)
 {
-    static const char *const names[] = {"m.c", "m.so", "m.txt", "m.so-m.su", "m.su"};
+    static const char *const names[] = {"m.c", "m.so", "m.txt", "m.so-m.su", "m.su", "m.new"};
     char path[PATH_MAX + 16];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
@@ -483,29 +554,46 @@ static void remove_directory(const char *directory)
     (void)rmdir(directory);
 }
 
-static mr_status make_in(const mr_native_files *files, const char *directory, mr_code *code,
-                         const uint8_t key[HASH_BYTES], const char *path, mr_error *error)
+static mr_status build_object(const mr_native_files *files, const compiler *by,
+                              const char *directory, const mr_native_text *text,
+                              const _Atomic bool *stop, mr_buffer *object, uint64_t *stack_bytes,
+                              mr_error *error)
 {
-    mr_native_text text = {0};
-    uint64_t stack_bytes = 0;
     char made[PATH_MAX + 16];
+    MR_TRY(mr_build_run(&by->build, directory, mr_buffer_span(&text->c), stop, error));
     (void)snprintf(made, sizeof made, "%s/m.so", directory);
-    mr_status status = mr_native_write(files->rules, code, files->frames, &text, error);
-    if (status == MR_OK)
-        status = mr_build_run(&files->build, directory, mr_buffer_span(&text.c), error);
-    if (status == MR_OK)
-        status = bound_stack(files, directory, &text, &stack_bytes, error);
-    mr_native_text_fini(&text);
-    MR_TRY(status);
-    status = append_trailer(made, key, stack_bytes);
-    if (status == MR_OK && rename(made, path) != 0)
-        status = MR_IO;
-    return status == MR_OK ? MR_OK
-                           : MR_FAIL(error, status, "cannot write %s: %s", path, strerror(errno));
+    mr_status status = read_file(made, object);
+    if (status != MR_OK)
+        return MR_FAIL(error, status == MR_NOT_FOUND ? MR_MODULE : status,
+                       "what %s made cannot be read", by->path);
+    return bound_stack(files, by, directory, text, mr_buffer_span(object), stack_bytes, error);
 }
 
-static mr_status make(const mr_native_files *files, mr_code *code, const uint8_t key[HASH_BYTES],
-                      const char *path, mr_error *error)
+static mr_status make_in(const mr_native_files *files, const compiler *by, const char *directory,
+                         mr_code *code, const uint8_t key[HASH_BYTES], const char *path,
+                         const _Atomic bool *stop, mr_error *error)
+{
+    mr_native_text text = {0};
+    mr_buffer object = {0};
+    uint64_t stack_bytes = 0;
+    mr_status status = mr_native_write(files->rules, code, files->frames, &text, error);
+    if (status == MR_OK)
+        status = build_object(files, by, directory, &text, stop, &object, &stack_bytes, error);
+    mr_native_text_fini(&text);
+    if (status == MR_OK) {
+        status = add_trailer(&object, key, stack_bytes);
+        if (status == MR_OK)
+            status = write_file(directory, path, mr_buffer_span(&object));
+        if (status != MR_OK)
+            status = MR_FAIL(error, status, "cannot write %s: %s", path, strerror(errno));
+    }
+    mr_buffer_fini(&object);
+    return status;
+}
+
+static mr_status make(const mr_native_files *files, const compiler *by, mr_code *code,
+                      const uint8_t key[HASH_BYTES], const char *path, const _Atomic bool *stop,
+                      mr_error *error)
 {
     char directory[PATH_MAX];
     if ((size_t)snprintf(directory, sizeof directory, "%s/build-XXXXXX", files->directory) >=
@@ -513,24 +601,25 @@ static mr_status make(const mr_native_files *files, mr_code *code, const uint8_t
         mkdtemp(directory) == NULL)
         return MR_FAIL(error, MR_IO, "cannot make a directory in %s: %s", files->directory,
                        strerror(errno));
-    mr_status status = make_in(files, directory, code, key, path, error);
+    mr_status status = make_in(files, by, directory, code, key, path, stop, error);
     remove_directory(directory);
     return status;
 }
 
-mr_status mr_native_files_get(const mr_native_files *files, mr_code *code, mr_artifact **out,
-                              mr_error *error)
+mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_code *code,
+                              const _Atomic bool *stop, mr_artifact **out, mr_error *error)
 {
+    const compiler *by = &files->compilers[grade];
     uint8_t key[HASH_BYTES];
     char path[PATH_MAX];
-    if (!name_of(files, code, key, path))
+    if (!name_of(files, by, code, key, path))
         return MR_FAIL(error, MR_NO_MEMORY, "no memory to compile a program");
     mr_status status = load(files, path, key, out, error);
     if (status == MR_OK)
         return MR_OK;
     if (status == MR_CORRUPT || status == MR_MODULE)
         mr_log(MR_LOG_WARNING, "%s is damaged or not ours; it is made anew", path);
-    MR_TRY(make(files, code, key, path, error));
+    MR_TRY(make(files, by, code, key, path, stop, error));
     status = load(files, path, key, out, error);
     return status == MR_OK || status == MR_MODULE
                ? status

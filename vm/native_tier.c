@@ -98,12 +98,10 @@ static void number_imports(native_instance *in, const mr_module_rules *rules, co
     }
 }
 
-static mr_status prepare(void *worker, mr_code *code, mr_tier_instance **out, uint64_t *bytes,
-                         mr_error *error)
+static mr_status prepare(void *worker, mr_code *code, const mr_artifact *artifact,
+                         mr_tier_instance **out, uint64_t *bytes, mr_error *error)
 {
     const native_worker *of = worker;
-    const mr_artifact *artifact = mr_native_find(code);
-    MR_ASSERT(artifact != NULL);
     const mr_native_module *module = mr_artifact_module(artifact);
     const uint32_t frames_max = mr_artifact_frames_max(artifact);
     native_instance *in = mr_heap_zalloc(sizeof *in);

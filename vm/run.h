@@ -11,6 +11,7 @@
 /* An instance kept ready by a worker, in a list of its hash bucket and in one by last use. */
 typedef struct mr_ready {
     const mr_tier_ops *tier;
+    const mr_artifact *artifact; /* NULL: interpreted */
     mr_tier_instance *instance;
     mr_code *code;
     uint64_t bytes;

@@ -172,13 +172,13 @@ static bool draws_interp(mr_vm_worker *worker)
     return (x >> 32 & 1) != 0;
 }
 
-/* What is to run the code this time. A call that is watched is the interpreter's, and one for whose
- * worst case the thread has no stack. */
-static const mr_tier_ops *choose_tier(mr_vm_worker *worker, mr_code *code)
+/* What is to run the code this time, NULL: the interpreter. That has calls that are watched, and
+ * those for whose worst case the thread has no stack. */
+static const mr_artifact *choose(mr_vm_worker *worker, mr_code *code)
 {
     mr_native *native = worker->vm->native;
     if (native == NULL || worker->profile != NULL)
-        return &mr_interp_tier;
+        return NULL;
     const mr_artifact *artifact = mr_native_find(code);
     if (artifact == NULL && worker->vm->options.tier == MR_TIER_NATIVE)
         artifact = mr_native_need(native, code);
@@ -186,24 +186,26 @@ static const mr_tier_ops *choose_tier(mr_vm_worker *worker, mr_code *code)
         mr_native_want(native, code);
     if (artifact == NULL || !mr_artifact_fits(artifact) ||
         (worker->switch_random != 0 && draws_interp(worker)))
-        return &mr_interp_tier;
-    return &mr_native_tier;
+        return NULL;
+    return artifact;
 }
 
-static mr_status make_ready(mr_vm_worker *worker, mr_code *code, const mr_tier_ops *tier,
+static mr_status make_ready(mr_vm_worker *worker, mr_code *code, const mr_artifact *artifact,
                             mr_ready **out, mr_error *error)
 {
+    const mr_tier_ops *tier = artifact == NULL ? &mr_interp_tier : &mr_native_tier;
     mr_ready *ready = mr_heap_zalloc(sizeof *ready);
     if (ready == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "no memory for an instance");
-    mr_status status = tier->prepare(tier == &mr_interp_tier ? worker->interp : worker->native,
-                                     code, &ready->instance, &ready->bytes, error);
+    mr_status status = tier->prepare(artifact == NULL ? worker->interp : worker->native, code,
+                                     artifact, &ready->instance, &ready->bytes, error);
     if (status != MR_OK) {
         mr_heap_free(ready);
         return status;
     }
     mr_ready **bucket = bucket_of(worker, code);
     ready->tier = tier;
+    ready->artifact = artifact;
     ready->code = mr_code_get(code);
     ready->next = *bucket;
     ready->busy = true;
@@ -217,16 +219,16 @@ static mr_status make_ready(mr_vm_worker *worker, mr_code *code, const mr_tier_o
 
 mr_status mr_ready_take(mr_vm_worker *worker, mr_code *code, mr_ready **out, mr_error *error)
 {
-    const mr_tier_ops *tier = choose_tier(worker, code);
+    const mr_artifact *artifact = choose(worker, code);
     for (mr_ready *ready = *bucket_of(worker, code); ready != NULL; ready = ready->next) {
-        if (ready->code != code || ready->tier != tier || ready->busy)
+        if (ready->code != code || ready->artifact != artifact || ready->busy)
             continue;
         unlink_idle(worker, ready);
         ready->busy = true;
         *out = ready;
         return MR_OK;
     }
-    return make_ready(worker, code, tier, out, error);
+    return make_ready(worker, code, artifact, out, error);
 }
 
 void mr_ready_give(mr_vm_worker *worker, mr_ready *ready)
