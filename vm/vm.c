@@ -173,7 +173,8 @@ static bool draws_interp(mr_vm_worker *worker)
 }
 
 /* What is to run the code this time, NULL: the interpreter. That has calls that are watched, and
- * those for whose worst case the thread has no stack. */
+ * those for whose worst case the thread has no stack, or of which is asked what code cannot tell.
+ */
 static const mr_artifact *choose(mr_vm_worker *worker, mr_code *code)
 {
     mr_native *native = worker->vm->native;
@@ -185,6 +186,7 @@ static const mr_artifact *choose(mr_vm_worker *worker, mr_code *code)
     else if (artifact == NULL)
         mr_native_want(native, code);
     if (artifact == NULL || !mr_artifact_fits(artifact) ||
+        (worker->keeps_backtraces && mr_artifact_frames_max(artifact) == 0) ||
         (worker->switch_random != 0 && draws_interp(worker)))
         return NULL;
     return artifact;
