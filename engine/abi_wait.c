@@ -14,12 +14,14 @@ static mr_host_action wait_for(mr_execution *execution, uint32_t blocks, uint64_
     return mr_abi_stop(execution, MR_ENDING_WAIT);
 }
 
-/* Charges for waiting. False when the call is over, with *action. */
+/* Charges for waiting, and for the payload, which is stored anew. False when the call is over, with
+ * *action. */
 static bool may_wait(mr_execution *execution, mr_run *run, uint64_t blocks, mr_host_action *action)
 {
     const mr_schedule *schedule = mr_abi_schedule(execution);
     *action = MR_HOST_STOP;
-    if (!mr_abi_charge(run, schedule->host_call + schedule->wait, 0, 0))
+    if (!mr_abi_charge(run, schedule->host_call + schedule->wait, schedule->send_byte,
+                       execution->message->payload.size))
         return false;
     if (mr_abi_only_reads(execution))
         *action = mr_abi_trap(execution, MR_ABI_ONLY_READS);

@@ -76,10 +76,20 @@ mr_status mr_engine_start(mr_engine *engine, const mr_engine_options *options, m
     };
     MR_TRY(mr_scheduler_new(&scheduler_options, &engine->scheduler, error));
     engine->parallel = mr_scheduler_parallel(engine->scheduler);
+    static const mr_tier tiers[] = {[MR_ENGINE_INTERP] = MR_TIER_INTERP,
+                                    [MR_ENGINE_NATIVE] = MR_TIER_NATIVE,
+                                    [MR_ENGINE_AUTO] = MR_TIER_AUTO};
+    const mr_native_options native = {
+        .directory = options->native_directory,
+        .compiler = options->compiler,
+        .frames = options->keep_traces,
+    };
     const mr_vm_options vm_options = {
         .rules = &engine->rules,
         .functions = mr_abi_functions(),
-        .tier = MR_TIER_INTERP,
+        .tier = tiers[options->tier],
+        .prices = &engine->prices,
+        .native = &native,
         .instance_bytes_max = instance_bytes_max,
         .live_bytes_max = options->live_bytes_max != 0 ? options->live_bytes_max : default_budget(),
     };
@@ -122,6 +132,8 @@ mr_status mr_schedule_check(const mr_schedule *schedule, mr_error *error)
 
 static mr_status check_options(const mr_engine_options *options, mr_error *error)
 {
+    if ((unsigned)options->tier > MR_ENGINE_AUTO)
+        return MR_FAIL(error, MR_INVALID, "there is no tier %d", (int)options->tier);
     if (options->genesis_count > 0 && !options->accounts)
         return MR_FAIL(error, MR_INVALID, "initial balances need accounts to be on");
     if (options->path == NULL && options->read_only)

@@ -46,7 +46,7 @@ __extension__ typedef unsigned __int128 mr_value; /* value and balances, in the 
     X(host_call, 2000, "any host function")                                                        \
     X(host_byte, 10, "each byte a host function copies into or out of the program")                \
     X(send, 20000, "a message sent, beside host_call")                                             \
-    X(send_byte, 20, "each byte of payload of a message sent")                                     \
+    X(send_byte, 20, "each byte of payload of a message sent, or of one that waits")               \
     X(reply, 20000, "a reply, beside host_call")                                                   \
     X(create, 100000, "a program created by a program, beside send")                               \
     X(wait, 40000, "a message that waits: leaving the queue and coming back")                      \
@@ -87,7 +87,13 @@ typedef struct mr_balance {
 
 enum { MR_ENGINE_STREAMS_MAX = 1024 /* more are refused: MR_LIMIT */ };
 
-typedef enum mr_engine_tier { MR_ENGINE_INTERP } mr_engine_tier;
+/* How programs run. Results, gas, receipts and roots do not depend on it. */
+typedef enum mr_engine_tier {
+    MR_ENGINE_INTERP, /* interpreted */
+    MR_ENGINE_NATIVE, /* compiled by the machine's C compiler, before the first message; interpreted
+                       * where that cannot be done, of which the log is told */
+    MR_ENGINE_AUTO,   /* interpreted at once, and compiled in the background */
+} mr_engine_tier;
 
 typedef struct mr_engine_options {
     const char *path; /* directory of the database; NULL keeps the state in memory */
@@ -96,10 +102,13 @@ typedef struct mr_engine_options {
     uint32_t streams; /* worker threads, to MR_ENGINE_STREAMS_MAX; 0 is one per core */
     bool no_pin;      /* leave the workers where the system puts them */
     mr_engine_tier tier;
-    bool keep_debug;         /* keep what programs print with gr_debug, see mr_block_debug */
-    bool keep_traces;        /* keep what happened in every dispatch, see mr_block_trace */
-    bool check;              /* after every block, check conservation of gas and value and that
-                              * the root equals that of the state rebuilt from nothing: slow, for tests */
+    const char *native_directory; /* where compiled programs are kept for other times; NULL:
+                                   * millrace in $XDG_CACHE_HOME, or in ~/.cache */
+    const char *compiler;         /* of C, taking gcc's options; NULL: gcc, clang or cc of $PATH */
+    bool keep_debug;              /* keep what programs print with gr_debug, see mr_block_debug */
+    bool keep_traces;             /* keep what happened in every dispatch, see mr_block_trace */
+    bool check;                   /* after every block, check conservation of gas and value and that
+                                   * the root equals that of the state rebuilt from nothing: slow, for tests */
     uint64_t live_bytes_max; /* memory that warm programs run on; 0 is a quarter of the machine's */
     uint64_t loaded_bytes_max; /* programs kept loaded; 0 is a quarter of the machine's. Those not
                                 * used for longest are read from the database when next needed */

@@ -9,10 +9,12 @@
 #include "base/assert.h"
 #include "vm/code_wabt.h"
 #include "vm/demangle.h"
+#include "vm/native.h"
 #include "vm/rewrite.h"
 
 struct mr_code {
     _Atomic uint32_t references;
+    _Atomic(void *) artifact;
     uint32_t entries; /* bit set */
     uint32_t static_pages;
     uint32_t stack_end; /* bytes */
@@ -285,6 +287,7 @@ void mr_code_put(mr_code *code)
     if (atomic_fetch_sub_explicit(&code->references, 1, memory_order_acq_rel) != 1)
         return;
     mr_buffer_fini(&code->rewritten);
+    mr_native_forget(atomic_load_explicit(&code->artifact, memory_order_acquire));
     free(code->units);
     free(code->unit_bytes);
     free(code->name_starts);
@@ -380,4 +383,9 @@ const char *mr_code_function_text(const mr_code *code, uint32_t index,
     else
         (void)snprintf(out, MR_FUNCTION_TEXT_BYTES, "function %" PRIu32, index);
     return out;
+}
+
+_Atomic(void *) *mr_code_artifact(mr_code *code)
+{
+    return &code->artifact;
 }

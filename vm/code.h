@@ -143,6 +143,12 @@ enum { MR_FUNCTION_TEXT_BYTES = 256 };
 const char *mr_code_function_text(const mr_code *code, uint32_t index,
                                   char out[MR_FUNCTION_TEXT_BYTES]);
 
+#ifndef __cplusplus
+/* mr_code_artifact returns the code's place for what the native tier keeps with it (vm/native.h).
+ */
+_Atomic(void *) *mr_code_artifact(mr_code *code);
+#endif
+
 /* Names by which the rewritten module's additions are found by tiers. */
 #define MR_CODE_GAS_EXPORT    "mr_gas"    /* mutable i64 global: gas left; negative is out of gas */
 #define MR_CODE_HEIGHT_EXPORT "mr_height" /* mutable i32 global: stack height in use */

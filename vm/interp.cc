@@ -280,8 +280,10 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
     return MR_OK;
 }
 
-mr_status prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
-                  mr_error *error)
+} // namespace
+
+mr_status mr_interp_prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
+                            mr_error *error)
 {
     try {
         auto instance =
@@ -293,6 +295,15 @@ mr_status prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t
     } catch (...) {
         return MR_FAIL(error, MR_NO_MEMORY, "no memory to instantiate a module");
     }
+}
+
+namespace
+{
+
+mr_status prepare(void *worker, mr_code *code, const mr_artifact *, mr_tier_instance **out,
+                  uint64_t *bytes, mr_error *error)
+{
+    return mr_interp_prepare(worker, mr_code_rewritten(code), out, bytes, error);
 }
 
 void release(mr_tier_instance *instance)

@@ -145,8 +145,8 @@ mr_status check_all(mr_error *error)
     if (!text_to_module(kCheckText, &module))
         return MR_FAIL(error, MR_UNSUPPORTED, "WABT does not read the interpreter's check module");
     MR_TRY(mr_interp_tier.worker_new(&rules, &worker, error));
-    mr_status status = mr_interp_tier.prepare(worker, mr_span_of(module.data(), module.size()),
-                                              &instance, &bytes, error);
+    mr_status status = mr_interp_prepare(worker, mr_span_of(module.data(), module.size()),
+                                         &instance, &bytes, error);
     const char *wrong = status == MR_OK ? check_calls(instance) : nullptr;
     if (status == MR_OK)
         mr_interp_tier.release(instance);

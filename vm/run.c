@@ -191,7 +191,7 @@ mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *conte
         mr_watch_begin(&watch, worker->profile, run, run->image->code, gas))
         call.watch = &watch;
     uint64_t start = worker->timing ? mr_clock_ns() : 0;
-    mr_tier_end end = worker->vm->tier->call(run->ready->instance, &call);
+    mr_tier_end end = run->ready->tier->call(run->ready->instance, &call);
     if (worker->timing)
         worker->counters.call_ns += mr_clock_ns() - start;
     worker->counters.calls++;
@@ -470,7 +470,7 @@ mr_status mr_run_grow(mr_run *run, uint32_t pages)
     run->pages += pages;
     if (run->calling) {
         mr_tier_memory memory = tier_memory(run);
-        run->worker->vm->tier->rebind(run->ready->instance, &memory);
+        run->ready->tier->rebind(run->ready->instance, &memory);
     }
     return MR_OK;
 }

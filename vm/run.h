@@ -10,6 +10,8 @@
 
 /* An instance kept ready by a worker, in a list of its hash bucket and in one by last use. */
 typedef struct mr_ready {
+    const mr_tier_ops *tier;
+    const mr_artifact *artifact; /* NULL: interpreted */
     mr_tier_instance *instance;
     mr_code *code;
     uint64_t bytes;
@@ -50,14 +52,16 @@ enum { MR_READY_BUCKETS = 1024 };
 
 struct mr_vm {
     mr_vm_options options;
-    const mr_tier_ops *tier;
+    mr_native *native; /* NULL: everything is interpreted */
     mr_lives *lives;
 };
 
 struct mr_vm_worker {
     mr_vm *vm;
     mr_unit_pool *pool;
-    void *tier_worker;
+    void *interp;
+    void *native; /* NULL: everything is interpreted */
+    uint64_t switch_random;
     mr_nursery nursery;
     mr_run *idle_runs;
     uint32_t runs_open;

@@ -70,10 +70,10 @@ typedef struct mr_tier_ops {
     mr_status (*worker_new)(const mr_module_rules *rules, void **out, mr_error *error);
     void (*worker_free)(void *worker);
 
-    /* prepare instantiates a rewritten module. *bytes is what the instance costs, about.
-     * Errors: MR_MODULE; MR_NO_MEMORY. */
-    mr_status (*prepare)(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
-                         mr_error *error);
+    /* prepare instantiates a code's rewritten module, or `artifact` of it. *bytes is what the
+     * instance costs, about. Errors: MR_MODULE; MR_NO_MEMORY. */
+    mr_status (*prepare)(void *worker, mr_code *code, const mr_artifact *artifact,
+                         mr_tier_instance **out, uint64_t *bytes, mr_error *error);
     void (*release)(mr_tier_instance *instance);
 
     /* call binds the memory, sets gas and globals, runs the entry, and unbinds. */
@@ -84,6 +84,7 @@ typedef struct mr_tier_ops {
 } mr_tier_ops;
 
 extern const mr_tier_ops mr_interp_tier;
+extern const mr_tier_ops mr_native_tier; /* which runs artifacts: vm/native.h */
 
 #ifdef __cplusplus
 }

@@ -29,31 +29,29 @@ const char *mr_vm_outcome_text(mr_vm_outcome outcome)
     return "unknown outcome";
 }
 
-static const mr_tier_ops *tier_of(mr_tier tier)
+static mr_status fill(mr_vm *vm, const mr_vm_options *options, mr_error *error)
 {
-    switch (tier) {
-    case MR_TIER_INTERP:
-        return &mr_interp_tier;
-    }
-    return NULL;
+    static const mr_native_options defaults;
+    vm->options = *options;
+    vm->lives = mr_lives_new(options->live_bytes_max);
+    if (vm->lives == NULL)
+        return MR_FAIL(error, MR_NO_MEMORY, "no memory for the virtual machine");
+    if (options->tier == MR_TIER_INTERP)
+        return MR_OK;
+    return mr_native_new(options->native != NULL ? options->native : &defaults, options->rules,
+                         options->prices, &vm->native, error);
 }
 
 mr_status mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error)
 {
-    const mr_tier_ops *tier = tier_of(options->tier);
-    if (tier == NULL)
-        return MR_FAIL(error, MR_UNSUPPORTED, "tier %d is not part of this build",
-                       (int)options->tier);
-    MR_TRY(tier->check(error));
+    MR_TRY(mr_interp_tier.check(error));
     mr_vm *vm = mr_heap_zalloc(sizeof *vm);
     if (vm == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "no memory for the virtual machine");
-    vm->options = *options;
-    vm->tier = tier;
-    vm->lives = mr_lives_new(options->live_bytes_max);
-    if (vm->lives == NULL) {
+    mr_status status = fill(vm, options, error);
+    if (status != MR_OK) {
         mr_vm_free(vm);
-        return MR_FAIL(error, MR_NO_MEMORY, "no memory for the virtual machine");
+        return status;
     }
     *out = vm;
     return MR_OK;
@@ -63,6 +61,7 @@ void mr_vm_free(mr_vm *vm)
 {
     if (vm == NULL)
         return;
+    mr_native_free(vm->native);
     mr_lives_free(vm->lives);
     mr_heap_free(vm);
 }
@@ -80,9 +79,12 @@ mr_status mr_vm_worker_new(mr_vm *vm, mr_vm_worker **out, mr_error *error)
     worker->vm = vm;
     worker->nursery.random = address_mix(worker) | 1;
     worker->pool = mr_unit_pool_new();
+    worker->switch_random = vm->options.switch_seed;
     mr_status status = worker->pool == NULL
                            ? MR_FAIL(error, MR_NO_MEMORY, "no memory for a worker's units")
-                           : vm->tier->worker_new(vm->options.rules, &worker->tier_worker, error);
+                           : mr_interp_tier.worker_new(vm->options.rules, &worker->interp, error);
+    if (status == MR_OK && vm->native != NULL)
+        status = mr_native_tier.worker_new(vm->options.rules, &worker->native, error);
     if (status != MR_OK) {
         mr_vm_worker_free(worker);
         return status;
@@ -145,7 +147,7 @@ static void discard(mr_vm_worker *worker, mr_ready *ready)
         link = &(*link)->next;
     *link = ready->next;
     worker->ready_bytes -= ready->bytes;
-    worker->vm->tier->release(ready->instance);
+    ready->tier->release(ready->instance);
     mr_code_put(ready->code);
     mr_heap_free(ready);
 }
@@ -159,18 +161,53 @@ static void make_room(mr_vm_worker *worker)
     }
 }
 
-static mr_status make_ready(mr_vm_worker *worker, mr_code *code, mr_ready **out, mr_error *error)
+/* Every run may be another's turn. xorshift. */
+static bool draws_interp(mr_vm_worker *worker)
 {
+    uint64_t x = worker->switch_random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    worker->switch_random = x;
+    return (x >> 32 & 1) != 0;
+}
+
+/* What is to run the code this time, NULL: the interpreter. That has calls that are watched, and
+ * those for whose worst case the thread has no stack, or of which is asked what code cannot tell.
+ */
+static const mr_artifact *choose(mr_vm_worker *worker, mr_code *code)
+{
+    mr_native *native = worker->vm->native;
+    if (native == NULL || worker->profile != NULL)
+        return NULL;
+    const mr_artifact *artifact = mr_native_find(code);
+    if (artifact == NULL && worker->vm->options.tier == MR_TIER_NATIVE)
+        artifact = mr_native_need(native, code);
+    else if (artifact == NULL)
+        mr_native_want(native, code);
+    if (artifact == NULL || !mr_artifact_fits(artifact) ||
+        (worker->keeps_backtraces && mr_artifact_frames_max(artifact) == 0) ||
+        (worker->switch_random != 0 && draws_interp(worker)))
+        return NULL;
+    return artifact;
+}
+
+static mr_status make_ready(mr_vm_worker *worker, mr_code *code, const mr_artifact *artifact,
+                            mr_ready **out, mr_error *error)
+{
+    const mr_tier_ops *tier = artifact == NULL ? &mr_interp_tier : &mr_native_tier;
     mr_ready *ready = mr_heap_zalloc(sizeof *ready);
     if (ready == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "no memory for an instance");
-    mr_status status = worker->vm->tier->prepare(worker->tier_worker, mr_code_rewritten(code),
-                                                 &ready->instance, &ready->bytes, error);
+    mr_status status = tier->prepare(artifact == NULL ? worker->interp : worker->native, code,
+                                     artifact, &ready->instance, &ready->bytes, error);
     if (status != MR_OK) {
         mr_heap_free(ready);
         return status;
     }
     mr_ready **bucket = bucket_of(worker, code);
+    ready->tier = tier;
+    ready->artifact = artifact;
     ready->code = mr_code_get(code);
     ready->next = *bucket;
     ready->busy = true;
@@ -184,15 +221,16 @@ static mr_status make_ready(mr_vm_worker *worker, mr_code *code, mr_ready **out,
 
 mr_status mr_ready_take(mr_vm_worker *worker, mr_code *code, mr_ready **out, mr_error *error)
 {
+    const mr_artifact *artifact = choose(worker, code);
     for (mr_ready *ready = *bucket_of(worker, code); ready != NULL; ready = ready->next) {
-        if (ready->code != code || ready->busy)
+        if (ready->code != code || ready->artifact != artifact || ready->busy)
             continue;
         unlink_idle(worker, ready);
         ready->busy = true;
         *out = ready;
         return MR_OK;
     }
-    return make_ready(worker, code, out, error);
+    return make_ready(worker, code, artifact, out, error);
 }
 
 void mr_ready_give(mr_vm_worker *worker, mr_ready *ready)
@@ -226,8 +264,10 @@ void mr_vm_worker_free(mr_vm_worker *worker)
         unlink_idle(worker, ready);
         discard(worker, ready);
     }
-    if (worker->tier_worker != NULL)
-        worker->vm->tier->worker_free(worker->tier_worker);
+    if (worker->native != NULL)
+        mr_native_tier.worker_free(worker->native);
+    if (worker->interp != NULL)
+        mr_interp_tier.worker_free(worker->interp);
     mr_unit_pool_free(worker->pool);
     mr_heap_free(worker);
 }

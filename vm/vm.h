@@ -15,6 +15,7 @@
 
 #include "vm/backtrace.h"
 #include "vm/memory.h"
+#include "vm/native.h"
 #include "vm/profile.h"
 
 #ifdef __cplusplus
@@ -25,7 +26,12 @@ typedef struct mr_vm mr_vm;               /* shared by all workers */
 typedef struct mr_vm_worker mr_vm_worker; /* one per stream; used by one thread at a time */
 typedef struct mr_run mr_run;
 
-typedef enum mr_tier { MR_TIER_INTERP } mr_tier;
+/* How codes are run. Nothing but time depends on it. */
+typedef enum mr_tier {
+    MR_TIER_INTERP, /* by the interpreter */
+    MR_TIER_NATIVE, /* compiled, before a code's first use */
+    MR_TIER_AUTO,   /* by the interpreter, until it has been compiled in the background */
+} mr_tier;
 
 /* How a call ended. Same in every tier. When the gas left is negative at the end of a call, by the
  * code's own charges or by mr_run_charge, the outcome is MR_VM_OUT_OF_GAS whatever else happened
@@ -58,6 +64,10 @@ typedef struct mr_vm_options {
     const mr_module_rules *rules; /* static; import i is served by functions[i] */
     mr_host_fn *const *functions; /* static, rules->imports_count of them */
     mr_tier tier;
+    const mr_code_prices *prices;    /* of all codes; read when the tier is not MR_TIER_INTERP */
+    const mr_native_options *native; /* also, or NULL: the defaults */
+    uint64_t switch_seed; /* not 0: whether a compiled code or the interpreter runs is drawn anew
+                           * for every run; for tests */
     uint64_t instance_bytes_max; /* instances a worker keeps ready, all codes together, about */
     uint64_t live_bytes_max;     /* live memories, all workers together; the least recently run
                                   * are dropped beyond it */

@@ -114,11 +114,35 @@ static void one_gas_less_is_out_of_gas(void **state)
     fixture_close(&f);
 }
 
+/* The payload is stored anew. */
+static void who_waits_pays_for_the_payload(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"(call $gr_wait)", "(call $gr_wait_for " I(9) ")",
+                                        "(call $gr_wait_up_to " I(9) ")"};
+    static const uint8_t payload[100];
+    fixture f;
+    fixture_open(&f, NULL);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        wat_text body = {0};
+        text_add(&body, "(func (export \"handle\") %s)", calls[i]);
+        const mr_id program = fixture_program_of(&f, 1, body.at);
+        text_fini(&body);
+        (void)fixture_send(&f, &program, mr_span_of(payload, sizeof payload));
+        const mr_receipt receipt = receipt_of(&f, &program);
+        assert_int_equal(receipt.outcome, MR_OUTCOME_WAITING);
+        assert_int_equal(receipt.gas_burned, BEGIN + (i == 0 ? 1000u : 2000u) + CALL + WAIT +
+                                                 SEND_BYTE * sizeof payload);
+    }
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_costs_what_the_page_says),
         cmocka_unit_test(one_gas_less_is_out_of_gas),
+        cmocka_unit_test(who_waits_pays_for_the_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,6 +245,7 @@ static inline fixture fixture_new(uint64_t live_bytes_max)
     mr_vm_options options = {.rules = &fixture_rules,
                              .functions = fixture_functions,
                              .tier = MR_TIER_INTERP,
+                             .prices = &fixture_prices,
                              .instance_bytes_max = 16 << 20,
                              .live_bytes_max = live_bytes_max};
     if (mr_vm_new(&options, &f.vm, &error) != MR_OK ||

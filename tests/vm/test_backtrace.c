@@ -130,11 +130,14 @@ typedef struct machine {
 
 static machine machine_new(void)
 {
+    static const mr_native_options native = {.frames = true};
     machine m = {0};
     mr_error error = {0};
     mr_buffer module = {0};
     mr_vm_options options = {.rules = &rules,
                              .functions = functions,
+                             .prices = &fixture_prices,
+                             .native = &native,
                              .instance_bytes_max = 1 << 20,
                              .live_bytes_max = 1 << 20};
     if (mr_vm_new(&options, &m.f.vm, &error) != MR_OK ||

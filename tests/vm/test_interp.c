@@ -110,6 +110,7 @@ static fixture new_fixture(uint64_t instance_bytes_max)
     mr_vm_options options = {.rules = &the_rules,
                              .functions = functions,
                              .tier = MR_TIER_INTERP,
+                             .prices = &fixture_prices,
                              .instance_bytes_max = instance_bytes_max,
                              .live_bytes_max = UINT64_MAX};
     if (mr_vm_new(&options, &f.vm, &error) != MR_OK ||

@@ -431,6 +431,7 @@ static void every_allocation_may_fail(void **state)
         mr_vm_options options = {.rules = &fixture_rules,
                                  .functions = fixture_functions,
                                  .tier = MR_TIER_INTERP,
+                                 .prices = &fixture_prices,
                                  .instance_bytes_max = 16 << 20,
                                  .live_bytes_max = UINT64_MAX};
         well = mr_vm_new(&options, &f.vm, NULL) == MR_OK &&

@@ -355,6 +355,7 @@ static uint32_t levels(const char *text, uint32_t height, mr_vm_outcome expected
     mr_vm_options options = {.rules = &rules,
                              .functions = depth_functions,
                              .tier = MR_TIER_INTERP,
+                             .prices = &prices,
                              .instance_bytes_max = 1 << 20,
                              .live_bytes_max = 1 << 20};
     mr_buffer module = {0};

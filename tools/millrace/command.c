@@ -47,13 +47,26 @@ mr_status mr_stdout_flush(mr_error *error)
                    "cannot write to standard output: %s", strerror(code));
 }
 
+static const char *const tiers[] = {
+    [MR_ENGINE_INTERP] = "interp",
+    [MR_ENGINE_NATIVE] = "native",
+    [MR_ENGINE_AUTO] = "auto",
+};
+enum { TIERS_COUNT = sizeof tiers / sizeof tiers[0] };
+
 const char *mr_tier_name(mr_engine_tier tier)
 {
-    switch (tier) {
-    case MR_ENGINE_INTERP:
-        return "interp";
-    }
-    return "unknown";
+    return (unsigned)tier < TIERS_COUNT ? tiers[tier] : "unknown";
+}
+
+static mr_engine_tier tier_of(const struct argp_state *state, const char *name)
+{
+    unsigned tier = 0;
+    while (tier < TIERS_COUNT && strcmp(name, tiers[tier]) != 0)
+        tier++;
+    if (tier == TIERS_COUNT)
+        argp_error(state, "there is no tier '%.40s'; there are interp, native and auto", name);
+    return (mr_engine_tier)tier;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -65,9 +78,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             (uint32_t)mr_argp_u64(state, "--streams", argument, 0, MR_ENGINE_STREAMS_MAX);
         return 0;
     case 't':
-        if (strcmp(argument, "interp") != 0 && strcmp(argument, "auto") != 0)
-            argp_error(state, "there is no tier '%.40s'; this build has interp", argument);
-        flags->tier = MR_ENGINE_INTERP;
+        flags->tier = tier_of(state, argument);
+        return 0;
+    case 'N':
+        flags->native_directory = argument;
         return 0;
     case 'P':
         flags->no_pin = true;
@@ -79,7 +93,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"streams", 's', "N", 0, "worker threads; 0, the default, is one per core", 1},
-    {"tier", 't', "TIER", 0, "how programs run: interp (the default) or auto", 1},
+    {"tier", 't', "TIER", 0, "how programs run: interp (the default), native or auto", 1},
+    {"native-dir", 'N', "DIR", 0, "where compiled programs are kept", 1},
     {"no-pin", 'P', NULL, 0, "do not pin worker threads to cores", 1},
     {0},
 };

@@ -28,11 +28,12 @@ int mr_command_schedule(int argc, char **argv);
 int mr_command_failed(const mr_error *error);
 
 /* Options about the engine that several commands take, as a child parser:
- * --streams, --tier, --no-pin. */
+ * --streams, --tier, --native-dir, --no-pin. */
 typedef struct mr_engine_flags {
     uint32_t streams; /* 0: one per core */
     bool no_pin;
     mr_engine_tier tier;
+    const char *native_directory; /* NULL: the default */
 } mr_engine_flags;
 extern const struct argp mr_engine_argp;
 

@@ -93,6 +93,7 @@ static mr_status open_again(replay *r, const mr_engine_info *info)
     mr_engine_options again = {.streams = r->options->engine.streams,
                                .no_pin = r->options->engine.no_pin,
                                .tier = r->options->engine.tier,
+                               .native_directory = r->options->engine.native_directory,
                                .check = r->options->check,
                                .schedule = &info->schedule,
                                .accounts = info->accounts,

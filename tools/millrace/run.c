@@ -169,6 +169,7 @@ static mr_status open_engine(mr_running *r)
                                 .streams = options->engine.streams,
                                 .no_pin = options->engine.no_pin,
                                 .tier = options->engine.tier,
+                                .native_directory = options->engine.native_directory,
                                 .keep_debug = options->debug,
                                 .keep_traces = true,
                                 .check = options->check,

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* native_runtime: what goes in front of the C that WABT writes for a module, in place of WABT's own
+ * beginning of it. It is compiled with the module by the machine's C compiler, perhaps tcc; it
+ * includes nothing, so that it needs no headers there and is read at once. vm/native.c includes it
+ * too, for what both sides must agree on.
+ *
+ * Where memory is and how large it is stands in the instance. Every function has both in locals,
+ * read when it begins and again after each call, and compares at every access: no address space is
+ * reserved, and a module passes from one program's memory to another's by writing two words. */
+#ifndef MR_VM_NATIVE_RUNTIME_H
+#define MR_VM_NATIVE_RUNTIME_H
+
+/* Goes up with whatever makes modules compiled before unfit. */
+enum { MR_NATIVE_VERSION = 1 };
+
+enum { MR_NATIVE_ENTRIES_MAX = 16, MR_NATIVE_ARGS_MAX = 8 };
+
+/* Why a call does not return. */
+enum {
+    MR_NATIVE_BREAK_GAS,
+    MR_NATIVE_BREAK_STACK,
+    MR_NATIVE_UNREACHABLE,
+    MR_NATIVE_OOB,
+    MR_NATIVE_DIV_BY_ZERO,
+    MR_NATIVE_INT_OVERFLOW,
+    MR_NATIVE_NO_ELEMENT,
+    MR_NATIVE_EMPTY_ELEMENT,
+    MR_NATIVE_ELEMENT_TYPE,
+};
+
+typedef struct mr_native_host mr_native_host;
+
+/* What the engine offers a module. */
+struct mr_native_host {
+    /* Runs the host function that the module imports as number `import`; its result is in args[0].
+     * May not return. */
+    void (*call)(mr_native_host *host, unsigned import, unsigned long long *args);
+    void (*trap)(mr_native_host *host, int why); /* does not return */
+    unsigned *functions; /* active ones, outermost first, kept when compiled to do so */
+    unsigned depth;
+};
+
+/* What a module offers the engine: the symbol mr_native_module. */
+typedef struct mr_native_module {
+    unsigned version;
+    unsigned state_bytes;    /* of an instance: its globals, and what does not change */
+    unsigned instance_bytes; /* and its table */
+    /* Fills an instance of zeros. */
+    void (*instantiate)(void *instance, mr_native_host *host);
+    long long *(*gas)(void *instance);
+    void (*bind)(void *instance, unsigned char *bytes, unsigned pages, unsigned char *marks,
+                 unsigned marks_bytes);
+    void (*entries[MR_NATIVE_ENTRIES_MAX])(void *instance);
+} mr_native_module;
+
+#ifdef MR_NATIVE_MODULE
+
+typedef unsigned char u8;
+typedef signed char s8;
+typedef unsigned short u16;
+typedef short s16;
+typedef unsigned u32;
+typedef int s32;
+typedef unsigned long long u64;
+typedef long long s64;
+typedef u32 uint32_t;
+typedef u64 uint64_t;
+typedef unsigned long size_t;
+typedef _Bool bool;
+#define WASM_RT_CORE_TYPES_DEFINED
+#define false 0
+#define true 1
+#define NULL      ((void *)0)
+#define INT32_MIN (-2147483647 - 1)
+#define INT64_MIN (-9223372036854775807ll - 1)
+#define assert(x) ((void)0)
+
+#ifdef __TINYC__
+#define LIKELY(x)   (x)
+#define UNLIKELY(x) (x)
+#define MR_ANY
+#define MR_SHOWN
+#else
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define MR_ANY      __attribute__((aligned(1), may_alias))
+#define MR_SHOWN    __attribute__((visibility("default")))
+#endif
+
+/* At any address, and aliasing whatever was stored there before. */
+typedef u16 MR_ANY mr_any_u16;
+typedef u32 MR_ANY mr_any_u32;
+typedef u64 MR_ANY mr_any_u64;
+typedef s16 MR_ANY mr_any_s16;
+typedef s32 MR_ANY mr_any_s32;
+
+#define Z_env_instance_t mr_native_host
+#define Z_mr_instance_t  mr_native_host
+
+typedef struct wasm_rt_memory_t {
+    u8 *data;
+    u64 size;
+    u32 pages;
+} wasm_rt_memory_t;
+
+typedef void (*wasm_rt_function_ptr_t)(void);
+
+typedef struct wasm_rt_funcref_t {
+    u32 func_type;
+    wasm_rt_function_ptr_t func;
+    void *module_instance;
+} wasm_rt_funcref_t;
+
+typedef struct wasm_rt_funcref_table_t {
+    wasm_rt_funcref_t *data;
+    u32 size;
+} wasm_rt_funcref_table_t;
+
+typedef struct wasm_elem_segment_expr_t {
+    u32 func_type_index;
+    wasm_rt_function_ptr_t func;
+    size_t module_offset;
+} wasm_elem_segment_expr_t;
+
+/* A module has one table at most. It lies behind the instance, all zeros. */
+#define wasm_rt_allocate_funcref_table(table, count, count_max)                                    \
+    ((table)->data = (wasm_rt_funcref_t *)(instance + 1), (table)->size = (count))
+
+static void funcref_table_init(wasm_rt_funcref_table_t *to, const wasm_elem_segment_expr_t *from,
+                               u32 from_size, u32 at, u32 first, u32 count, void *instance,
+                               const u32 *func_types)
+{
+    for (u32 i = 0; i < count && first + i < from_size && at + i < to->size; i++) {
+        const wasm_elem_segment_expr_t *one = &from[first + i];
+        to->data[at + i].func_type = func_types[one->func_type_index];
+        to->data[at + i].func = one->func;
+        to->data[at + i].module_instance = (char *)instance + one->module_offset;
+    }
+}
+
+#ifdef __TINYC__
+#define MR_COLD
+#else
+#define MR_COLD __attribute__((noreturn, cold, noinline))
+#endif
+
+static MR_COLD void mr_trap(mr_native_host *host, int why)
+{
+    host->trap(host, why);
+    for (;;) { /* it does not return */
+    }
+}
+
+/* Every function has its instance under this name. */
+#define TRAP(why)   (mr_trap(instance->Z_env_instance, MR_NATIVE_##why), 0)
+#define UNREACHABLE TRAP(UNREACHABLE)
+
+#define MR_REFRESH                                                                                 \
+    (mr_bytes = instance->Z_envZ_memory->data, mr_size = instance->Z_envZ_memory->size,            \
+     mr_marks = instance->Z_mrZ_marks->data)
+#define MR_LOCALS                                                                                  \
+    u8 *mr_bytes, *mr_marks;                                                                       \
+    u64 mr_size;                                                                                   \
+    MR_REFRESH
+
+/* Functions are defined in their order, so that a counter has their numbers. */
+#ifdef MR_NATIVE_FRAMES
+enum { mr_counted = __COUNTER__ + 1 };
+#define FUNC_PROLOGUE                                                                              \
+    MR_LOCALS;                                                                                     \
+    instance->Z_env_instance->functions[instance->Z_env_instance->depth++] =                       \
+        MR_NATIVE_FRAMES + __COUNTER__ - mr_counted
+#define FUNC_EPILOGUE instance->Z_env_instance->depth--
+#else
+#define FUNC_PROLOGUE MR_LOCALS
+#define FUNC_EPILOGUE
+#endif
+
+/* Loads are from the first memory. A store of a mark follows the store it belongs to, and there is
+ * a mark for every unit there is: what could be stored can be marked. */
+#define MR_LOAD(address, type, as, to)                                                             \
+    ({                                                                                             \
+        const u64 a_ = (address);                                                                  \
+        if (UNLIKELY(a_ + sizeof(type) > mr_size))                                                 \
+            TRAP(OOB);                                                                             \
+        (to)(as) * (const type *)(mr_bytes + a_);                                                  \
+    })
+#define MR_STORE(address, type, value)                                                             \
+    do {                                                                                           \
+        const u64 a_ = (address);                                                                  \
+        if (UNLIKELY(a_ + sizeof(type) > mr_size))                                                 \
+            TRAP(OOB);                                                                             \
+        *(type *)(mr_bytes + a_) = (type)(value);                                                  \
+    } while (0)
+
+#define i32_load(mem, a)     MR_LOAD(a, mr_any_u32, u32, u32)
+#define i64_load(mem, a)     MR_LOAD(a, mr_any_u64, u64, u64)
+#define i32_load8_s(mem, a)  MR_LOAD(a, s8, s32, u32)
+#define i64_load8_s(mem, a)  MR_LOAD(a, s8, s64, u64)
+#define i32_load8_u(mem, a)  MR_LOAD(a, u8, u32, u32)
+#define i64_load8_u(mem, a)  MR_LOAD(a, u8, u64, u64)
+#define i32_load16_s(mem, a) MR_LOAD(a, mr_any_s16, s32, u32)
+#define i64_load16_s(mem, a) MR_LOAD(a, mr_any_s16, s64, u64)
+#define i32_load16_u(mem, a) MR_LOAD(a, mr_any_u16, u32, u32)
+#define i64_load16_u(mem, a) MR_LOAD(a, mr_any_u16, u64, u64)
+#define i64_load32_s(mem, a) MR_LOAD(a, mr_any_s32, s64, u64)
+#define i64_load32_u(mem, a) MR_LOAD(a, mr_any_u32, u64, u64)
+
+#define i32_store(mem, a, v) MR_STORE(a, mr_any_u32, v)
+#define i64_store(mem, a, v) MR_STORE(a, mr_any_u64, v)
+#define i32_store8(mem, a, v)                                                                      \
+    do {                                                                                           \
+        if ((mem) == instance->Z_mrZ_marks)                                                        \
+            mr_marks[(a)] = (u8)(v);                                                               \
+        else                                                                                       \
+            MR_STORE(a, u8, v);                                                                    \
+    } while (0)
+#define i32_store16(mem, a, v) MR_STORE(a, mr_any_u16, v)
+#define i64_store8(mem, a, v)  MR_STORE(a, u8, v)
+#define i64_store16(mem, a, v) MR_STORE(a, mr_any_u16, v)
+#define i64_store32(mem, a, v) MR_STORE(a, mr_any_u32, v)
+
+#define CALL_INDIRECT(table, t, ft, x, ...)                                                        \
+    (LIKELY((x) < (table).size && (table).data[x].func &&                                          \
+            (table).data[x].func_type == func_types[ft]) ||                                        \
+         (mr_trap(instance->Z_env_instance, (x) >= (table).size         ? MR_NATIVE_NO_ELEMENT     \
+                                            : (table).data[x].func == 0 ? MR_NATIVE_EMPTY_ELEMENT  \
+                                                                        : MR_NATIVE_ELEMENT_TYPE), \
+          0),                                                                                      \
+     ((t)(table).data[x].func)(__VA_ARGS__))
+
+#ifdef __TINYC__
+static u32 mr_clz(u64 x, u32 bits)
+{
+    u32 n = 0;
+    while (n < bits && !(x >> (bits - 1 - n) & 1))
+        n++;
+    return n;
+}
+static u32 mr_ctz(u64 x, u32 bits)
+{
+    u32 n = 0;
+    while (n < bits && !(x >> n & 1))
+        n++;
+    return n;
+}
+static u32 mr_popcount(u64 x)
+{
+    u32 n = 0;
+    for (; x != 0; x &= x - 1)
+        n++;
+    return n;
+}
+#define I32_CLZ(x)    mr_clz(x, 32)
+#define I64_CLZ(x)    mr_clz(x, 64)
+#define I32_CTZ(x)    mr_ctz(x, 32)
+#define I64_CTZ(x)    mr_ctz(x, 64)
+#define I32_POPCNT(x) mr_popcount(x)
+#define I64_POPCNT(x) mr_popcount(x)
+#else
+#define I32_CLZ(x)    ((x) ? __builtin_clz(x) : 32)
+#define I64_CLZ(x)    ((x) ? __builtin_clzll(x) : 64)
+#define I32_CTZ(x)    ((x) ? __builtin_ctz(x) : 32)
+#define I64_CTZ(x)    ((x) ? __builtin_ctzll(x) : 64)
+#define I32_POPCNT(x) __builtin_popcount(x)
+#define I64_POPCNT(x) __builtin_popcountll(x)
+#endif
+
+#define MR_DIV_S(u, s, least, x, y)                                                                \
+    (UNLIKELY((y) == 0)                               ? (u)TRAP(DIV_BY_ZERO)                       \
+     : UNLIKELY((s)(x) == (least) && (s)(y) == (s)-1) ? (u)TRAP(INT_OVERFLOW)                      \
+                                                      : (u)((s)(x) / (s)(y)))
+#define MR_REM_S(u, s, x, y)                                                                       \
+    (UNLIKELY((y) == 0)          ? (u)TRAP(DIV_BY_ZERO)                                            \
+     : UNLIKELY((s)(y) == (s)-1) ? (u)0                                                            \
+                                 : (u)((s)(x) % (s)(y)))
+#define I32_DIV_S(x, y) MR_DIV_S(u32, s32, INT32_MIN, x, y)
+#define I64_DIV_S(x, y) MR_DIV_S(u64, s64, INT64_MIN, x, y)
+#define I32_REM_S(x, y) MR_REM_S(u32, s32, x, y)
+#define I64_REM_S(x, y) MR_REM_S(u64, s64, x, y)
+#define DIV_U(x, y)     (UNLIKELY((y) == 0) ? TRAP(DIV_BY_ZERO) : (x) / (y))
+#define REM_U(x, y)     (UNLIKELY((y) == 0) ? TRAP(DIV_BY_ZERO) : (x) % (y))
+
+#define I32_ROTL(x, y) ((x) << ((y)&31) | (x) >> (-(y)&31))
+#define I64_ROTL(x, y) ((x) << ((y)&63) | (x) >> (-(y)&63))
+#define I32_ROTR(x, y) ((x) >> ((y)&31) | (x) << (-(y)&31))
+#define I64_ROTR(x, y) ((x) >> ((y)&63) | (x) << (-(y)&63))
+
+#endif
+
+#endif
