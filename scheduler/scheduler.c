@@ -144,18 +144,26 @@ static mr_status allocate(mr_scheduler *scheduler)
     return MR_OK;
 }
 
+/* Of a worker: what it runs may recurse deeply. Memory is used only where that happens. */
+enum { STACK_BYTES = 32 << 20 };
+
 static bool start_threads(mr_scheduler *scheduler)
 {
     /* Signals are for the threads of the program that uses the library, not for workers. */
     sigset_t all, before;
+    pthread_attr_t how;
+    if (pthread_attr_init(&how) != 0)
+        return false;
+    (void)pthread_attr_setstacksize(&how, STACK_BYTES);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     uint32_t count = 0;
     while (count < scheduler->workers_count &&
-           pthread_create(&scheduler->workers[count]->thread, NULL, worker_main,
+           pthread_create(&scheduler->workers[count]->thread, &how, worker_main,
                           scheduler->workers[count]) == 0)
         count++;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&how);
     if (count < scheduler->workers_count) {
         stop(scheduler, count);
         return false;

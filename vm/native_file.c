@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "vm/native_build.h"
 #include "vm/native_runtime.h"
+#include "vm/native_stack.h"
 #include "vm/native_text.h"
 
 enum { HASH_BYTES = 32, HEX_BYTES = 2 * HASH_BYTES + 1 };
@@ -54,8 +55,7 @@ struct mr_artifact {
     uint32_t frames_max;
 };
 
-/* Host functions need some of the stack, too. */
-enum { STACK_SPARE_BYTES = 256 << 10, STACK_BYTES_MAX = 256 << 20, FRAME_SPARE_BYTES = 16 };
+enum { STACK_BYTES_MAX = 256 << 20 };
 
 static const char *const flags[] = {
     "-O2",
@@ -422,90 +422,6 @@ bool mr_artifact_fits(const mr_artifact *artifact)
 
 /* ---- Making ---- */
 
-/* The file of the directory whose name ends in ".su". Two compilers name it in two ways. */
-static FILE *open_stack_usage(const char *directory)
-{
-    static const char *const names[] = {"m.so-m.su", "m.su"};
-    char path[PATH_MAX + 16];
-    FILE *file = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && file == NULL; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        file = fopen(path, "re");
-    }
-    return file;
-}
-
-/* A call's functions hold values_max values together, and each of them takes so much of the stack
- * for the values that it holds: no call takes more than values_max of the greatest ratio. Functions
- * that are none of the module's are active once. */
-static mr_status read_stack_usage(FILE *file, const mr_code_prices *prices,
-                                  const mr_native_text *text, uint64_t *out)
-{
-    const uint64_t values_max = mr_code_values_max(prices);
-    uint64_t most = 0, once = 0;
-    char line[1024];
-    while (fgets(line, sizeof line, file) != NULL) {
-        unsigned long long bytes;
-        char kind[16];
-        unsigned function;
-        char *rest = strchr(line, '\t');
-        if (rest == NULL || sscanf(rest, "%llu %15s", &bytes, kind) != 2 ||
-            strcmp(kind, "static") != 0)
-            return MR_MODULE;
-        *rest = 0;
-        const char *name = strrchr(line, ':');
-        bytes += FRAME_SPARE_BYTES;
-        if (name != NULL && sscanf(name + 1, "w2c_f%u", &function) == 1 &&
-            function < text->functions_count) {
-            const uint64_t values = text->values[function];
-            const uint64_t all = (bytes * values_max + values - 1) / values;
-            most = all > most ? all : most;
-        } else {
-            once += bytes;
-        }
-    }
-    *out = most + once;
-    return most + once > 0 ? MR_OK : MR_MODULE;
-}
-
-/* tcc tells nothing, but begins every function with push %rbp; mov %rsp,%rbp; sub $imm32,%rsp. What
- * only looks like that makes the bound larger. Arguments are pushed beyond it. */
-static mr_status read_prologues(const mr_native_files *files, mr_span object, uint64_t *out)
-{
-    static const uint8_t prologue[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x81, 0xec};
-    uint64_t most = 0;
-    for (size_t at = 0; at + sizeof prologue + 4 <= object.size; at++) {
-        if (memcmp(object.data + at, prologue, sizeof prologue) != 0)
-            continue;
-        const uint64_t bytes = mr_load_le32(object.data + at + sizeof prologue);
-        most = bytes > most ? bytes : most;
-    }
-    const uint64_t pushed = 8 * ((uint64_t)files->rules->params_max + 2);
-    *out = (most + pushed + FRAME_SPARE_BYTES) * ((uint64_t)mr_code_frames_max(&files->prices) + 8);
-    return most > 0 ? MR_OK : MR_MODULE;
-}
-
-static mr_status bound_stack(const mr_native_files *files, const compiler *by,
-                             const char *directory, const mr_native_text *text, mr_span object,
-                             uint64_t *out, mr_error *error)
-{
-    mr_status status = MR_MODULE;
-    FILE *file = by->is_tcc ? NULL : open_stack_usage(directory);
-    if (by->is_tcc)
-        status = read_prologues(files, object, out);
-    else if (file != NULL)
-        status = read_stack_usage(file, &files->prices, text, out);
-    if (file != NULL)
-        (void)fclose(file);
-    if (status != MR_OK)
-        return MR_FAIL(error, status, "%s does not tell what code takes of the stack", by->path);
-    *out += STACK_SPARE_BYTES;
-    if (*out > STACK_BYTES_MAX)
-        return MR_FAIL(error, MR_MODULE, "compiled by %s it might take %llu MiB of stack", by->path,
-                       (unsigned long long)(*out >> 20));
-    return MR_OK;
-}
-
 /* Completes the bytes of a file. */
 static mr_status add_trailer(mr_buffer *bytes, const uint8_t key[HASH_BYTES], uint64_t stack_bytes)
 {
@@ -566,7 +482,20 @@ static mr_status build_object(const mr_native_files *files, const compiler *by,
     if (status != MR_OK)
         return MR_FAIL(error, status == MR_NOT_FOUND ? MR_MODULE : status,
                        "what %s made cannot be read", by->path);
-    return bound_stack(files, by, directory, text, mr_buffer_span(object), stack_bytes, error);
+    const mr_stack_facts facts = {
+        .text = text,
+        .prices = &files->prices,
+        .directory = directory,
+        .object = mr_buffer_span(object),
+        .is_tcc = by->is_tcc,
+    };
+    status = mr_native_stack(&facts, stack_bytes);
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "%s does not tell what code takes of the stack", by->path);
+    if (*stack_bytes > STACK_BYTES_MAX)
+        return MR_FAIL(error, MR_MODULE, "compiled by %s it might take %llu MiB of stack", by->path,
+                       (unsigned long long)(*stack_bytes >> 20));
+    return MR_OK;
 }
 
 static mr_status make_in(const mr_native_files *files, const compiler *by, const char *directory,
@@ -621,7 +550,8 @@ mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_c
         mr_log(MR_LOG_WARNING, "%s is damaged or not ours; it is made anew", path);
     MR_TRY(make(files, by, code, key, path, stop, error));
     status = load(files, path, key, out, error);
-    return status == MR_OK || status == MR_MODULE
-               ? status
-               : MR_FAIL(error, status, "%s cannot be read back", path);
+    if (status == MR_OK)
+        return MR_OK;
+    (void)unlink(path);
+    return status == MR_MODULE ? status : MR_FAIL(error, status, "%s cannot be read back", path);
 }

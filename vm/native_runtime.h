@@ -80,11 +80,13 @@ typedef _Bool bool;
 #define UNLIKELY(x) (x)
 #define MR_ANY
 #define MR_SHOWN
+#define MR_OWN /* symbols are where its frames are looked for: vm/native_stack.c */
 #else
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define MR_ANY      __attribute__((aligned(1), may_alias))
 #define MR_SHOWN    __attribute__((visibility("default")))
+#define MR_OWN      static
 #endif
 
 /* At any address, and aliasing whatever was stored there before. */

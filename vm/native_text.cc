@@ -16,6 +16,7 @@
 #include "wabt/stream.h"
 #pragma GCC diagnostic pop
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -268,6 +269,11 @@ std::string source_of(const wabt::MemoryStream &stream, const wabt::Module &modu
     text.erase(0, begin + strlen(first));
     if (!module.types.empty())
         replace(&text, 0, "static u32 func_types[", "\n}\n", types_text(module));
+    for (const char *type : {"void", "u32", "u64"}) {
+        const std::string own = std::string("\nstatic ") + type + " w2c_f";
+        for (size_t at = 0; (at = text.find(own, at)) != std::string::npos; at++)
+            text.replace(at, strlen("\nstatic "), "\nMR_OWN ");
+    }
     const size_t end = text.rfind("static void init_instance_import(");
     if (end == std::string::npos)
         throw Failure{"comes out of WABT's writer in another form than expected"};
@@ -309,6 +315,9 @@ void write(const mr_module_rules *rules, const mr_code *code, bool frames, mr_na
         throw Failure{"cannot be written as C"};
     out->values = values_of(module);
     out->functions_count = static_cast<uint32_t>(module.funcs.size());
+    out->imports_count = module.num_func_imports;
+    for (const wabt::Func *func : module.funcs)
+        out->params_max = std::max(out->params_max, func->GetNumParams());
     std::string text = "#define MR_NATIVE_MODULE\n";
     if (frames)
         text += "#define MR_NATIVE_FRAMES " + std::to_string(module.num_func_imports) + "\n";

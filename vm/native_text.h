@@ -16,7 +16,9 @@ extern const char mr_native_runtime_text[], mr_native_runtime_end[];
 typedef struct mr_native_text {
     mr_buffer c;
     uint32_t *values; /* by function of the rewritten module: those it counts for at least */
-    uint32_t functions_count;
+    uint32_t functions_count; /* imports counted */
+    uint32_t imports_count;
+    uint32_t params_max; /* of one function */
 } mr_native_text;
 
 /* mr_native_write writes a code's rewritten module as C, whole: vm/native_runtime.h, what WABT

@@ -37,7 +37,7 @@ static const layer homes[] = {
     {"urcu", "scheduler/ tests/scheduler/ "},
     {"wabt/", "vm/ tests/vm/ perf/bench_metering.cc "},
     {"rocksdb/", "storage/ tests/storage/ "},
-    {"openssl/", "storage/ tests/storage/ "},
+    {"openssl/", "storage/ vm/ tests/storage/ "},
     {"sodium", "engine/ tests/engine/ tests/reference/ "},
     {"uv.h", "tools/ tests/tools/ "},
     {"yaml.h", "tools/ "},

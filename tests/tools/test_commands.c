@@ -45,7 +45,7 @@ static void a_wrong_command_line_is_a_usage_error(void **state)
         {"run a.yaml --streams -1", "--streams takes a number from 0 to 1024, not '-1'"},
         {"demo --streams 1025", "--streams takes a number from 0 to 1024, not '1025'"},
         {"bench counter --streams 2000", "--streams takes a number from 0 to 1024, not '2000'"},
-        {"run a.yaml --tier steam", "there is no tier 'steam'; this build has interp"},
+        {"run a.yaml --tier steam", "there is no tier 'steam'; there are interp, native and auto"},
         {"run a.yaml --wings", "unrecognized option '--wings'"},
         {"bench", "which workload? --help lists them"},
         {"bench juggle", "there is no workload 'juggle'; --help lists them"},
