@@ -185,7 +185,7 @@ static void a_planted_fault_is_found(void **state)
         {"vm/a.c", "#include <urcu-qsbr.h>\n", "urcu-qsbr.h has its only home in scheduler/"},
         {"engine/a.cc", "#include \"wabt/ir.h\"\n", "wabt/ir.h has its only home in vm/"},
         {"engine/a.c", "#include <rocksdb/c.h>\n", "rocksdb/c.h has its only home in storage/"},
-        {"vm/a.c", "#include <openssl/sha.h>\n", "openssl/sha.h has its only home in storage/"},
+        {"engine/a.c", "#include <openssl/sha.h>\n", "openssl/sha.h has its only home in storage/"},
         {"storage/a.c", "#include <sodium.h>\n", "sodium.h has its only home in engine/"},
         {"engine/a.c", "#include <uv.h>\n", "uv.h has its only home in tools/"},
         {"engine/a.c", "#include <jansson.h>\n", "jansson.h has its only home in tools/"},

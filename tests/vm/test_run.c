@@ -181,7 +181,7 @@ static void a_run_settles_what_it_wrote_and_nothing_else(void **state)
         mr_vm_worker_counters(f.worker, &counters);
         assert_int_equal(counters.units_committed, i * 6);
         assert_int_equal(counters.units_rolled_back, 0);
-        assert_int_equal(counters.instances_made, 1);
+        assert_in_range(counters.instances_made, 1, 2); /* one a tier */
         assert_int_equal(counters.memories_made_live, 1);
         assert_int_equal(counters.calls, 2 * i);
         assert_int_equal(counters.call_ns, 0);
