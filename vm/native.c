@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vm/native_artifact.h"
 #include "vm/native_file.h"
-#include "vm/native_runtime.h"
 
 enum { BUILDERS_MAX = 64, BUILDER_STACK_BYTES = 16 << 20 };
 

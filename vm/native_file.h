@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* native_file: artifacts as files: what they are called, how they are made, checked and loaded. The
- * layout is in docs/FORMATS.md. Private to vm. */
+/* native_file: the directory of artifacts: what they are called there, and how they come to be
+ * there. Private to vm. */
 #ifndef MR_VM_NATIVE_FILE_H
 #define MR_VM_NATIVE_FILE_H
 
-#include <stdatomic.h>
-
-#include "vm/native.h"
+#include "vm/native_compiler.h"
 
 typedef struct mr_native_files mr_native_files;
-
-/* Two compilers: one whose code is fast, one that is fast itself. */
-typedef enum mr_grade { MR_GRADE_GOOD, MR_GRADE_QUICK } mr_grade;
-enum { MR_GRADES = 2 };
 
 /* Errors: MR_NOT_FOUND there is no good compiler; MR_IO the directory cannot be used; MR_NO_MEMORY.
  */
@@ -29,9 +23,5 @@ bool mr_native_files_has(const mr_native_files *files, mr_grade grade);
  * stopped. Owns: the caller frees *out. Threads: any; for one code and grade one at a time. */
 mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_code *code,
                               const _Atomic bool *stop, mr_artifact **out, mr_error *error);
-
-/* mr_artifact_follow has `artifact` keep `before`, which calls in progress may still be in, and
- * frees it when it is freed itself. */
-void mr_artifact_follow(mr_artifact *artifact, mr_artifact *before);
 
 #endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* native_artifact: a compiled code as a file that shows whether it is whole, and loaded. The layout
+ * is in docs/FORMATS.md. Private to vm. */
+#ifndef MR_VM_NATIVE_ARTIFACT_H
+#define MR_VM_NATIVE_ARTIFACT_H
+
+#include "vm/native.h"
+#include "vm/native_digest.h"
+
+/* mr_artifact_seal appends to a shared object what makes it a file under `key`. `stack_bytes` is
+ * the most that a call takes of the stack. Errors: MR_NO_MEMORY. */
+mr_status mr_artifact_seal(mr_buffer *object, const uint8_t key[MR_DIGEST_BYTES],
+                           uint64_t stack_bytes);
+
+/* mr_artifact_load checks and loads a file. `frames_max` is how many functions can be active at
+ * once, 0 when it was not compiled to tell which. Errors: MR_NOT_FOUND; MR_CORRUPT it is not what
+ * was written under the key; MR_MODULE it cannot be loaded; MR_IO; MR_NO_MEMORY. Owns: the caller
+ * frees *out. */
+mr_status mr_artifact_load(const char *path, const uint8_t key[MR_DIGEST_BYTES],
+                           uint32_t frames_max, mr_artifact **out, mr_error *error);
+
+/* mr_artifact_read appends the bytes of a file to *out. Errors: MR_NOT_FOUND; MR_IO; MR_NO_MEMORY.
+ */
+mr_status mr_artifact_read(const char *path, mr_buffer *out);
+
+/* mr_artifact_follow has `artifact` keep `before`, which calls in progress may still be in, and
+ * free it when it is freed itself. */
+void mr_artifact_follow(mr_artifact *artifact, mr_artifact *before);
+
+#endif
