@@ -90,6 +90,7 @@ mr_status mr_engine_start(mr_engine *engine, const mr_engine_options *options, m
         .tier = tiers[options->tier],
         .prices = &engine->prices,
         .native = &native,
+        .follow = engine->of != NULL ? engine->of->vm : NULL,
         .instance_bytes_max = instance_bytes_max,
         .live_bytes_max = options->live_bytes_max != 0 ? options->live_bytes_max : default_budget(),
     };

@@ -170,3 +170,23 @@ void mr_engine_set_timing(mr_engine *engine, bool on)
     for (uint32_t s = 0; s < engine->streams_count; s++)
         mr_vm_worker_set_timing(engine->streams[s].vm, on);
 }
+
+mr_status mr_engine_compile(mr_engine *engine, const mr_id *code, mr_error *error)
+{
+    mr_module *module;
+    mr_status status = mr_codes_find(engine->codes, code, &module);
+    if (status == MR_OK)
+        status = mr_vm_compile(engine->vm, module->code);
+    switch (status) {
+    case MR_OK:
+        return MR_OK;
+    case MR_NOT_FOUND:
+        return MR_FAIL(error, status, "there is no such code");
+    case MR_STATE:
+        return MR_FAIL(error, status, "the engine was opened to interpret programs");
+    case MR_UNSUPPORTED:
+        return MR_FAIL(error, status, "it could not be compiled; the log says why");
+    default:
+        return MR_FAIL(error, status, "the code cannot be read: %s", mr_status_text(status));
+    }
+}

@@ -52,7 +52,7 @@ enum { MR_READY_BUCKETS = 1024 };
 
 struct mr_vm {
     mr_vm_options options;
-    mr_native *native; /* NULL: everything is interpreted */
+    mr_native *native; /* NULL: everything is interpreted; of options.follow, if that is there */
     mr_lives *lives;
 };
 

@@ -36,6 +36,11 @@ static mr_status fill(mr_vm *vm, const mr_vm_options *options, mr_error *error)
     vm->lives = mr_lives_new(options->live_bytes_max);
     if (vm->lives == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "no memory for the virtual machine");
+    if (options->follow != NULL) {
+        vm->options.tier = options->follow->options.tier;
+        vm->native = options->follow->native;
+        return MR_OK;
+    }
     if (options->tier == MR_TIER_INTERP)
         return MR_OK;
     return mr_native_new(options->native != NULL ? options->native : &defaults, options->rules,
@@ -61,9 +66,17 @@ void mr_vm_free(mr_vm *vm)
 {
     if (vm == NULL)
         return;
-    mr_native_free(vm->native);
+    if (vm->options.follow == NULL)
+        mr_native_free(vm->native);
     mr_lives_free(vm->lives);
     mr_heap_free(vm);
+}
+
+mr_status mr_vm_compile(mr_vm *vm, mr_code *code)
+{
+    if (vm->native == NULL)
+        return MR_STATE;
+    return mr_native_need(vm->native, code) != NULL ? MR_OK : MR_UNSUPPORTED;
 }
 
 static uint64_t address_mix(const void *address)

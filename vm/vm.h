@@ -66,6 +66,8 @@ typedef struct mr_vm_options {
     mr_tier tier;
     const mr_code_prices *prices;    /* of all codes; read when the tier is not MR_TIER_INTERP */
     const mr_native_options *native; /* also, or NULL: the defaults */
+    struct mr_vm *follow; /* another with the same rules, which outlives this one and whose compiled
+                           * codes this one runs, too, in its tier; or NULL */
     uint64_t switch_seed; /* not 0: whether a compiled code or the interpreter runs is drawn anew
                            * for every run; for tests */
     uint64_t instance_bytes_max; /* instances a worker keeps ready, all codes together, about */
@@ -76,6 +78,11 @@ typedef struct mr_vm_options {
 /* Errors: MR_NO_MEMORY; MR_UNSUPPORTED the linked WABT does not behave as this layer needs. */
 mr_status mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error);
 void mr_vm_free(mr_vm *vm);
+
+/* mr_vm_compile compiles a code now, unless it has been. Errors: MR_STATE the tier is
+ * MR_TIER_INTERP; MR_UNSUPPORTED it cannot be compiled, and the log says why. Threads: any. */
+mr_status mr_vm_compile(mr_vm *vm, mr_code *code);
+
 mr_status mr_vm_worker_new(mr_vm *vm, mr_vm_worker **out, mr_error *error);
 void mr_vm_worker_free(mr_vm_worker *worker);
 mr_unit_pool *mr_vm_worker_pool(mr_vm_worker *worker);

@@ -332,7 +332,7 @@ static void instances_beyond_the_budget_make_room_for_others(void **state)
     }
     mr_vm_counters counters;
     mr_vm_worker_counters(f.worker, &counters);
-    assert_int_equal(counters.instances_made, CODES * ROUNDS);
+    assert_in_range(counters.instances_made, CODES * ROUNDS, 2 * CODES * ROUNDS); /* one a tier */
     size_t after = resident();
     print_message("%d instances: %zd KiB more\n", CODES * ROUNDS,
                   ((ssize_t)after - (ssize_t)before) / 1024);

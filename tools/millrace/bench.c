@@ -180,7 +180,8 @@ static mr_status open_engine(bench *b)
                                 .streams = options->engine.streams,
                                 .no_pin = options->engine.no_pin,
                                 .tier = options->engine.tier,
-                                .native_directory = options->engine.native_directory};
+                                .native_directory = options->engine.native_directory,
+                                .compiler = options->engine.compiler};
     MR_TRY(mr_engine_open(&engine, &b->engine, b->error));
     mr_engine_info info;
     mr_engine_info_get(b->engine, &info);

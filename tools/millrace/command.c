@@ -80,11 +80,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 't':
         flags->tier = tier_of(state, argument);
         return 0;
-    case 'N':
-        flags->native_directory = argument;
-        return 0;
     case 'P':
         flags->no_pin = true;
+        return 0;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = flags;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -94,9 +94,35 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_option options[] = {
     {"streams", 's', "N", 0, "worker threads; 0, the default, is one per core", 1},
     {"tier", 't', "TIER", 0, "how programs run: interp (the default), native or auto", 1},
-    {"native-dir", 'N', "DIR", 0, "where compiled programs are kept", 1},
     {"no-pin", 'P', NULL, 0, "do not pin worker threads to cores", 1},
     {0},
 };
 
-const struct argp mr_engine_argp = {.options = options, .parser = parse};
+static error_t parse_native(int key, char *argument, struct argp_state *state)
+{
+    mr_engine_flags *flags = state->input;
+    switch (key) {
+    case 'C':
+        flags->compiler = argument;
+        return 0;
+    case 'N':
+        flags->native_directory = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option native_options[] = {
+    {"compiler", 'C', "PROGRAM", 0,
+     "the C compiler of --tier native and auto; gcc, clang or cc, whichever is there, unless given",
+     2},
+    {"native-dir", 'N', "DIR", 0,
+     "where compiled programs are kept; millrace in the user's folder for caches unless given", 2},
+    {0},
+};
+
+const struct argp mr_native_argp = {.options = native_options, .parser = parse_native};
+
+static const struct argp_child children[] = {{&mr_native_argp, 0, NULL, 0}, {0}};
+const struct argp mr_engine_argp = {.options = options, .parser = parse, .children = children};

@@ -35,7 +35,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-static mr_status read_module(const char *path, mr_buffer *out, mr_error *error)
+mr_status mr_module_file_read(const char *path, mr_buffer *out, mr_error *error)
 {
     if (!mr_file_is_wat(path))
         return mr_file_read(path, MR_FILE_BYTES_MAX, out, error);
@@ -62,7 +62,7 @@ static mr_status check(const arguments *a, mr_error *error)
 {
     const char *path = a->file[0];
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer module = {0};
-    MR_TRY(read_module(path, &module, error));
+    MR_TRY(mr_module_file_read(path, &module, error));
     mr_schedule schedule = mr_schedule_default();
     mr_status status = mr_module_check(&schedule, mr_buffer_span(&module), error);
     if (status != MR_OK) {
@@ -98,7 +98,7 @@ static mr_status pack(const arguments *a, mr_error *error)
     const char *in = a->file[0], *out = a->file[1];
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer module = {0};
     __attribute__((cleanup(mr_buffer_fini))) mr_buffer packed = {0};
-    MR_TRY(read_module(in, &module, error));
+    MR_TRY(mr_module_file_read(in, &module, error));
     mr_status status = mr_module_pack(mr_buffer_span(&module), &packed, error);
     if (status != MR_OK)
         return mr_error_prefix(error, status, "%s: ", in);

@@ -94,6 +94,7 @@ static mr_status open_again(replay *r, const mr_engine_info *info)
                                .no_pin = r->options->engine.no_pin,
                                .tier = r->options->engine.tier,
                                .native_directory = r->options->engine.native_directory,
+                               .compiler = r->options->engine.compiler,
                                .check = r->options->check,
                                .schedule = &info->schedule,
                                .accounts = info->accounts,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "tools/millrace/command.h"
 #include "tools/millrace/version.h"
 
@@ -25,6 +26,8 @@ static const command commands[] = {
      "run the blocks of a database again and compare the roots"},
     {"check", "millrace check", mr_command_check, "tell whether a module would be accepted"},
     {"pack", "millrace pack", mr_command_pack, "turn a linked module into a program"},
+    {"compile", "millrace compile", mr_command_compile,
+     "compile programs ahead of time, for --tier native and auto"},
     {"schedule", "millrace schedule", mr_command_schedule, "print the gas schedule"},
 };
 
@@ -64,8 +67,17 @@ static int run(int argc, char **argv)
     return MR_EXIT_USAGE;
 }
 
+/* What the library has to say beside the results of its calls. */
+static void note(void *arg, mr_log_level level, const char *text)
+{
+    (void)arg;
+    if (level <= MR_LOG_WARNING)
+        (void)fprintf(stderr, "millrace: %s\n", text);
+}
+
 int main(int argc, char **argv)
 {
+    mr_log_set_sink(note, NULL);
     argp_err_exit_status = MR_EXIT_USAGE;
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is told like a full disk */
     (void)signal(SIGPIPE, SIG_IGN); /* and a reader that has gone away, so that all is cleaned up */

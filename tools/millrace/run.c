@@ -170,6 +170,7 @@ static mr_status open_engine(mr_running *r)
                                 .no_pin = options->engine.no_pin,
                                 .tier = options->engine.tier,
                                 .native_directory = options->engine.native_directory,
+                                .compiler = options->engine.compiler,
                                 .keep_debug = options->debug,
                                 .keep_traces = true,
                                 .check = options->check,
