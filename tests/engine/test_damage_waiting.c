@@ -7,9 +7,10 @@
  * record is taken away or moved, and the block is run. */
 #include "tests/engine/damage.h"
 
+#include "engine/codec.h"
 #include "engine/id.h"
 
-enum { OUT = 0x800, RUNS = 0x2000 };
+enum { OUT = 0x800, RUNS = 0x2000, SYSTEM_GAS = 100000 };
 
 /* Each trial opens a database: so many bytes of a record, and its first ones, are tried. */
 #ifdef MR_SANITIZED
@@ -33,7 +34,7 @@ static mr_id send(fixture *f, const mr_id *to, const script *s)
 static script waiting(const char *how, uint64_t blocks)
 {
     script s = script_new();
-    STEP(&s, "gr_system_reserve_gas", 100000, OUT);
+    STEP(&s, "gr_system_reserve_gas", SYSTEM_GAS, OUT);
     STEP(&s, "count", RUNS);
     STEP(&s, "unless", RUNS, 1, 2);
     STEP(&s, "gr_create_program_wgas", script_to(&s, &bob, 0), 0, 0, 0, 0, 0, 0, OUT);
@@ -313,6 +314,34 @@ static void messages_that_cannot_be_are_refused(void **state)
     assert_true(tasks > 0 && queued > 0);
 }
 
+/* So that the gas of a message can be added up. */
+static void a_system_reservation_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    static const uint64_t amounts[] = {(uint64_t)1 << 62, ((uint64_t)1 << 62) + 1, UINT64_MAX};
+    static uint8_t bytes[1 << 16];
+    uint8_t before[MR_LEB_BYTES_MAX];
+    const size_t before_bytes = (size_t)(mr_put_leb(before, SYSTEM_GAS) - before);
+    unsigned tried = 0;
+    for (size_t i = 0; i < records_count; i++) {
+        const record *of = &records[i];
+        const uint8_t *found = memmem(of->value, of->value_bytes, before, before_bytes);
+        if (of->table != QUEUE || found == NULL)
+            continue;
+        const size_t at = (size_t)(found - of->value);
+        const mr_span rest = mr_span_of(found + before_bytes, of->value_bytes - at - before_bytes);
+        for (size_t k = 0; k < sizeof amounts / sizeof amounts[0]; k++) {
+            memcpy(bytes, of->value, at);
+            uint8_t *end = mr_put_leb(bytes + at, amounts[k]);
+            memcpy(end, rest.data, rest.size);
+            replace(of, bytes, (size_t)(end - bytes) + rest.size);
+            assert_int_equal(look(NULL).status, k == 0 ? MR_OK : MR_CORRUPT);
+        }
+        tried++;
+    }
+    assert_true(tried > 0);
+}
+
 /* A record under the key of another of its table: two things of one name. */
 static void records_that_stand_elsewhere_stop_nothing(void **state)
 {
@@ -344,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_block_uses_everything),
         cmocka_unit_test(messages_that_cannot_be_are_refused),
+        cmocka_unit_test(a_system_reservation_that_cannot_be_is_refused),
         cmocka_unit_test(damage_to_what_waits_stops_nothing),
         cmocka_unit_test(damage_to_tasks_stops_nothing),
         cmocka_unit_test(damage_to_letters_stops_nothing),

@@ -3,6 +3,15 @@
  * goes back to whoever paid. */
 #include "tests/reference/step.h"
 
+#include "base/assert.h"
+
+uint64_t mr_reference_system_gas(const mr_reference_step *s, uint64_t added)
+{
+    const uint64_t most = (uint64_t)1 << 62, before = s->m.context.system_gas;
+    MR_ASSERT(before <= most && added <= most - before);
+    return before + added;
+}
+
 /* ---- The message a reply belongs to ---- */
 
 /* The message that `m`, a reply, belongs to: in the waitlist or in the queue; or neither. */
