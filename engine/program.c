@@ -141,10 +141,9 @@ void mr_program_accept(mr_program *program, mr_unit_pool *pool, mr_queued **gone
     mr_memory_accept(&program->memory, pool);
 }
 
-mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
+/* Memory and commitment become what they were before the block. */
+static mr_status restore_units(mr_program *program, mr_unit_pool *pool)
 {
-    const mr_program_undo *undo = program->undo;
-    MR_ASSERT(undo != NULL && !undo->created);
     const mr_unit_change *changes;
     size_t count;
     MR_TRY(mr_memory_changes(&program->memory, pool, &changes, &count));
@@ -163,6 +162,28 @@ mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
         status = mr_unit_tree_set(program->units, units[i], bytes == NULL ? NULL : &hash);
     }
     free(units);
+    return status;
+}
+
+/* The store has them, too: they are read again when the program is run. Takes no memory. */
+static void forget_units(mr_program *program, mr_unit_pool *pool)
+{
+    mr_memory_reject(&program->memory, pool);
+    const uint32_t pages = mr_memory_pages(&program->memory);
+    mr_memory_fini(&program->memory, pool);
+    mr_memory_init(&program->memory, program->module->code);
+    mr_status status = mr_memory_load_pages(&program->memory, pages);
+    MR_ASSERT(status == MR_OK);
+    mr_unit_tree_clear(program->units);
+    program->memory_loaded = false;
+}
+
+void mr_program_reject(mr_program *program, mr_unit_pool *pool)
+{
+    const mr_program_undo *undo = program->undo;
+    MR_ASSERT(undo != NULL && !undo->created);
+    if (restore_units(program, pool) != MR_OK)
+        forget_units(program, pool);
     if (program->undo->heap_saved) {
         mr_pages_fini(&program->heap);
         program->heap = undo->heap;
@@ -182,7 +203,6 @@ mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
     program->status = undo->status;
     program->memory_root = undo->memory_root;
     program->undo = NULL;
-    return status;
 }
 
 /* Enters changed units into the commitment, their digests computed side by side. */

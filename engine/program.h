@@ -79,10 +79,13 @@ mr_status mr_program_set_reservations(mr_program *program, const mr_reservation 
 /* mr_program_clear takes memory, heap and reservations away. Errors: MR_NO_MEMORY. */
 mr_status mr_program_clear(mr_program *program, mr_unit_pool *pool);
 
-/* mr_program_accept makes what the block changed final; mr_program_reject takes it back. What
- * receipts may lead to is appended to *gone. */
+/* mr_program_accept makes what the block changed final. What receipts may lead to is appended to
+ * *gone. */
 void mr_program_accept(mr_program *program, mr_unit_pool *pool, struct mr_queued **gone);
-mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool);
+
+/* mr_program_reject takes back what the block changed. Without memory to do it in place, the
+ * program's memory is no longer loaded. */
+void mr_program_reject(mr_program *program, mr_unit_pool *pool);
 
 /* mr_program_seal brings the memory root up to date with the block's changes, and yields these;
  * they stay valid until the memory changes. Errors: MR_NO_MEMORY. */
