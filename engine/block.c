@@ -293,11 +293,12 @@ mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
     if (block == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a block");
     engine->candidate = block;
+    atomic_store(&engine->damage_found, false);
     mr_status status = execute(block, error);
     if (status != MR_OK) {
         take_back(block);
         release(block);
-        return status;
+        return mr_engine_tell_damage(engine, status, error);
     }
     *out = block;
     return MR_OK;

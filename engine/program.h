@@ -96,9 +96,15 @@ mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit
  * Errors: MR_NO_MEMORY. */
 mr_status mr_program_encode(const mr_program *program, mr_buffer *out);
 
-/* mr_program_decode makes a program from its record, memory not loaded.
- * Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
-mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out);
+/* mr_program_decode makes a program from its record, memory not loaded. `reservations_max` is the
+ * schedule's. Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
+mr_status mr_program_decode(const mr_id *id, mr_span record, uint64_t reservations_max,
+                            mr_codes *codes, mr_program **out);
+
+/* mr_program_decode_reservations reads the reservations of a record, without making a program of
+ * it. Owns: the caller frees *out. Errors: MR_CORRUPT; MR_NO_MEMORY. */
+mr_status mr_program_decode_reservations(mr_span record, uint64_t reservations_max,
+                                         mr_reservation **out, uint32_t *count);
 
 /* mr_program_renew tells whether the program, untouched by a block, is still what `record` says;
  * what waits in it is to be read again then. False also when there is no memory to tell. */
