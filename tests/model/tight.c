@@ -109,10 +109,10 @@ void mr_tight_block(const mr_history *history, mr_random *random, mr_block_param
         params->gas_limit =
             settle_limit(history, *params, transactions, transactions_count, &message);
         /* It fits, misses by one, or by as much as others may give and take. */
-        const uint64_t less =
-            mr_random_chance(random, 40)   ? 0
-            : mr_random_chance(random, 50) ? 1
-                                           : mr_random_magnitude(random, 1, params->gas_limit / 4);
+        const uint64_t less = mr_random_chance(random, 40) ? 0
+                              : mr_random_chance(random, 50)
+                                  ? 1
+                                  : mr_random_magnitude(random, 1, params->gas_limit / 4);
         params->gas_limit = less < params->gas_limit ? params->gas_limit - less : 1;
     }
     mr_reference_free(seen.reference);

@@ -149,6 +149,7 @@ static void fail(mr_reference_step *s, const uint8_t code[4], mr_span payload, u
         mr_reference_leave_rest(s, own);
     }
     mr_reference_return_drawn(s);
+    mr_reference_find_end_again(s);
 }
 
 /* ---- Running ---- */

@@ -53,8 +53,10 @@ void mr_reference_close_program(mr_reference_step *s, const mr_id *heir, bool he
 bool mr_reference_exists(const mr_reference_step *s, const mr_id *id);
 
 /* mr_reference_return_drawn takes what was drawn off the message that the reply belongs to, and
- * gives it what goes home. */
+ * gives it what goes home, before anything is woken; mr_reference_find_end_again moves the end of
+ * its waiting afterwards, if it waits still. */
 void mr_reference_return_drawn(mr_reference_step *s);
+void mr_reference_find_end_again(mr_reference_step *s);
 
 /* mr_reference_succeed does what a dispatch that succeeded or waits asked for. */
 void mr_reference_succeed(mr_reference_step *s, const mr_execution *e);

@@ -322,8 +322,9 @@ void mr_reference_succeed(mr_reference_step *s, const mr_execution *e)
         answer(s, e, &d);
     mr_reference_rent(s->r, e->rent);
     change_reservations(s, e);
-    wake(s, e);
     mr_reference_return_drawn(s);
+    wake(s, e);
+    mr_reference_find_end_again(s);
     if (waits(e)) {
         wait(s, e, d.kept);
         return;
