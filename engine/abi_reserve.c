@@ -154,6 +154,13 @@ MR_ABI_FUNCTION(gr_unreserve_gas)
     return mr_abi_answer(execution, run, args[1], code, &amount, sizeof amount);
 }
 
+/* How much more the message's system reservation may have: what it had before it waited counts. */
+static uint64_t system_room(const mr_execution *execution)
+{
+    const uint64_t before = execution->context != NULL ? execution->context->system_gas : 0;
+    return MR_GAS_MAX - before - execution->system_gas;
+}
+
 MR_ABI_FUNCTION(gr_system_reserve_gas)
 {
     mr_execution *execution = mr_abi_execution(context);
@@ -170,7 +177,7 @@ MR_ABI_FUNCTION(gr_system_reserve_gas)
     uint32_t code = MR_ABI_OK;
     if (amount == 0) {
         code = MR_ABI_RESERVATION_AMOUNT;
-    } else if (amount > mr_run_gas(run)) {
+    } else if (amount > mr_run_gas(run) || amount > system_room(execution)) {
         code = MR_ABI_NOT_ENOUGH_GAS;
     } else {
         (void)mr_run_set_aside(run, amount);

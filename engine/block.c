@@ -214,21 +214,16 @@ static mr_status execute(mr_block *block, mr_error *error)
     return engine->check ? mr_block_check(block, error) : MR_OK;
 }
 
-/* Takes back one program. A machine that has no memory for that cannot go on; on a view that is
- * alone nothing leads to the program, and the store has what it was. */
-static void reject_program(mr_engine *engine, mr_program *program)
+/* A program that the block has made is none. */
+static void reject_created(mr_engine *engine, mr_program *program)
 {
-    const bool created = program->undo->created;
-    mr_status status = created ? MR_OK : mr_program_reject(program, engine->pool);
-    if (status == MR_OK && !created)
-        return;
-    MR_ASSERT(created || engine->alone);
     atomic_fetch_sub_explicit(&engine->loaded_bytes, program->loaded_bytes, memory_order_relaxed);
     mr_index_remove(&engine->index, program);
     mr_program_free(program, engine->pool);
 }
 
-/* Messages of the queue have the gas they had, and those that have waited are known again. */
+/* Messages of the queue have the gas they had, and those that have waited are known again: in the
+ * places they had, for which there is memory. */
 static void restore_queue(mr_engine *engine)
 {
     for (size_t i = 0; i < engine->queue_count; i++) {
@@ -241,6 +236,7 @@ static void restore_queue(mr_engine *engine)
     }
 }
 
+/* Needs no memory that there may not be: a block is discarded when there is none, too. */
 static void take_back(mr_block *block)
 {
     mr_engine *engine = block->engine;
@@ -248,14 +244,14 @@ static void take_back(mr_block *block)
         mr_stream *stream = &engine->streams[s];
         for (size_t i = 0; i < stream->dirty_count; i++) {
             if (!stream->dirty[i]->undo->created)
-                reject_program(engine, stream->dirty[i]);
+                mr_program_reject(stream->dirty[i], engine->pool);
         }
         stream->dirty_count = 0;
         while (stream->created_count > 0) /* in a round that failed: nobody knows of them yet */
             mr_program_free(stream->created[--stream->created_count], engine->pool);
     }
     for (size_t i = 0; i < block->created_count; i++)
-        reject_program(engine, block->created[i]);
+        reject_created(engine, block->created[i]);
     for (size_t i = 0; i < block->uploaded_count; i++)
         mr_codes_remove(engine->codes, block->uploaded[i]);
     mr_accounts_reject(engine->accounts);
@@ -297,11 +293,12 @@ mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
     if (block == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a block");
     engine->candidate = block;
+    atomic_store(&engine->damage_found, false);
     mr_status status = execute(block, error);
     if (status != MR_OK) {
         take_back(block);
         release(block);
-        return status;
+        return mr_engine_tell_damage(engine, status, error);
     }
     *out = block;
     return MR_OK;

@@ -101,7 +101,8 @@ static mr_status visit_program(walk *at, mr_span key, mr_span value)
     if (mr_index_find(&at->engine->index, &id) != NULL)
         return MR_OK; /* in memory, and newer there */
     mr_program *program;
-    MR_TRY(mr_program_decode(&id, value, at->engine->codes, &program));
+    MR_TRY(mr_program_decode(&id, value, at->engine->schedule.reservations_max, at->engine->codes,
+                             &program));
     at->value += program->balance;
     count_reservations(at, program);
     mr_program_free(program, at->engine->pool);

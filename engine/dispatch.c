@@ -145,7 +145,7 @@ static bool makes_sense(const mr_dispatch *dispatch, unsigned flags)
         return true;
     return dispatch->message.kind != MR_KIND_VALUE &&
            ((flags & REMOVED) == 0 || (flags & WAITED) != 0) && extra->deposit <= MR_GAS_MAX &&
-           extra->sponsored <= MR_GAS_MAX;
+           extra->sponsored <= MR_GAS_MAX && extra->context.system_gas <= MR_GAS_MAX;
 }
 
 /* Ids of a record stand at any address; mr_id has no alignment. */

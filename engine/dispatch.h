@@ -89,9 +89,6 @@ typedef struct mr_queued {
 
 #define MR_SEQUENCE_NONE UINT64_MAX
 
-/* No message has more gas, so that a few may be added up. */
-#define MR_GAS_MAX ((uint64_t)1 << 62)
-
 static_assert(offsetof(mr_queued, dispatch) == 0,
               "a queued dispatch is turned back into its whole");
 

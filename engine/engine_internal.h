@@ -151,7 +151,9 @@ struct mr_engine {
     mr_counters counters;
     _Atomic uint64_t loaded_bytes; /* of programs in the index; workers add what they load */
     uint64_t loaded_bytes_max;
-    size_t sweep_at; /* where in the index the next eviction looks first */
+    _Atomic bool damage_found; /* set by whoever first finds a program damaged, who then writes */
+    mr_id damaged;             /* which; the main thread reads it when no worker runs */
+    size_t sweep_at;           /* where in the index the next eviction looks first */
     uint64_t height;
     mr_hash root;
     uint32_t next_due; /* no task is due before */
@@ -371,6 +373,9 @@ mr_hash mr_state_key(mr_table table, mr_span key);
 mr_status mr_state_counters_leaf(const mr_engine *engine, const mr_counters *counters,
                                  mr_hash *out);
 mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program **out);
+/* mr_engine_tell_damage makes `error` name the program that was found damaged, if `status` is
+ * MR_CORRUPT and there is one. Returns `status`. Threads: main. */
+mr_status mr_engine_tell_damage(const mr_engine *engine, mr_status status, mr_error *error);
 mr_status mr_state_load(mr_engine *engine, const mr_engine_options *options, mr_error *error);
 mr_status mr_state_create(mr_engine *engine, const mr_engine_options *options, mr_error *error);
 mr_status mr_state_write_head(mr_batch *batch, uint64_t height, const mr_hash *root,
@@ -394,7 +399,8 @@ void mr_engine_forget(mr_engine *engine);
 
 /* walks.c: calls `visit` for the pairs of a table whose keys begin with `prefix` and are not below
  * `from`, in the order of keys, until it returns MR_NOT_FOUND, which ends the walk well, or fails.
- * Errors: MR_STATE there is a candidate; MR_IO; MR_NO_MEMORY; those of `visit`. */
+ * Errors: MR_STATE there is a candidate; why a view could not move; MR_IO; MR_NO_MEMORY; those of
+ * `visit`. */
 typedef mr_status mr_visit_pair(mr_engine *engine, void *arg, mr_span key, mr_span value);
 mr_status mr_engine_walk(mr_engine *engine, mr_table table, mr_span prefix, mr_span from, void *arg,
                          mr_visit_pair *visit);

@@ -36,12 +36,15 @@ typedef struct mr_environment {
     bool keep_debug;
 } mr_environment;
 
+/* No message has more gas, nor a system reservation, so that a few may be added up. */
+#define MR_GAS_MAX ((uint64_t)1 << 62)
+
 /* What a message that waits remembers of its runs so far. */
 typedef struct mr_context {
     uint32_t handles;       /* made so far: the next one's number */
     uint32_t created_count; /* programs created */
     uint64_t reservations;  /* made so far: the next one's number */
-    uint64_t system_gas;    /* of the system reservation, which a signal would run on */
+    uint64_t system_gas;    /* of the system reservation, for a signal; MR_GAS_MAX at most */
     const mr_id *created;   /* their ids */
 } mr_context;
 

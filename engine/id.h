@@ -33,6 +33,12 @@ static inline bool mr_id_equal(const mr_id *a, const mr_id *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+/* mr_id_order is below, equal to or above 0 as `a` comes before, is, or comes after `b`. */
+static inline int mr_id_order(const mr_id *a, const mr_id *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
 static inline bool mr_id_is_zero(const mr_id *id)
 {
     static const mr_id zero;

@@ -353,8 +353,9 @@ MR_API bool mr_block_trace(const mr_block *block, uint64_t i, mr_trace *out);
 typedef enum mr_durability { MR_COMMIT_WAIT, MR_COMMIT_PIPELINED } mr_durability;
 MR_API mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *error);
 
-/* mr_block_discard puts the engine back to its last committed block and frees the handle. Also
- * frees a block whose commit failed. Accepts NULL. */
+/* mr_block_discard puts the engine back to its last committed block and frees the handle: also when
+ * there is no memory, of which it needs none. Also frees a block whose commit failed. Accepts
+ * NULL. */
 MR_API void mr_block_discard(mr_block *block);
 
 /* mr_block_free frees the handle of a committed block. Accepts NULL. */

@@ -86,8 +86,7 @@ mr_status mr_program_set_heap(mr_program *program, const mr_pages *heap)
 
 static int by_id(const void *a, const void *b)
 {
-    return memcmp(((const mr_reservation *)a)->id.bytes, ((const mr_reservation *)b)->id.bytes,
-                  sizeof(mr_id));
+    return mr_id_order(&((const mr_reservation *)a)->id, &((const mr_reservation *)b)->id);
 }
 
 mr_status mr_program_set_reservations(mr_program *program, const mr_reservation *reservations,
@@ -141,10 +140,9 @@ void mr_program_accept(mr_program *program, mr_unit_pool *pool, mr_queued **gone
     mr_memory_accept(&program->memory, pool);
 }
 
-mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
+/* Memory and commitment become what they were before the block. */
+static mr_status restore_units(mr_program *program, mr_unit_pool *pool)
 {
-    const mr_program_undo *undo = program->undo;
-    MR_ASSERT(undo != NULL && !undo->created);
     const mr_unit_change *changes;
     size_t count;
     MR_TRY(mr_memory_changes(&program->memory, pool, &changes, &count));
@@ -163,6 +161,28 @@ mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
         status = mr_unit_tree_set(program->units, units[i], bytes == NULL ? NULL : &hash);
     }
     free(units);
+    return status;
+}
+
+/* The store has them, too: they are read again when the program is run. Takes no memory. */
+static void forget_units(mr_program *program, mr_unit_pool *pool)
+{
+    mr_memory_reject(&program->memory, pool);
+    const uint32_t pages = mr_memory_pages(&program->memory);
+    mr_memory_fini(&program->memory, pool);
+    mr_memory_init(&program->memory, program->module->code);
+    mr_status status = mr_memory_load_pages(&program->memory, pages);
+    MR_ASSERT(status == MR_OK);
+    mr_unit_tree_clear(program->units);
+    program->memory_loaded = false;
+}
+
+void mr_program_reject(mr_program *program, mr_unit_pool *pool)
+{
+    const mr_program_undo *undo = program->undo;
+    MR_ASSERT(undo != NULL && !undo->created);
+    if (restore_units(program, pool) != MR_OK)
+        forget_units(program, pool);
     if (program->undo->heap_saved) {
         mr_pages_fini(&program->heap);
         program->heap = undo->heap;
@@ -182,7 +202,6 @@ mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool)
     program->status = undo->status;
     program->memory_root = undo->memory_root;
     program->undo = NULL;
-    return status;
 }
 
 /* Enters changed units into the commitment, their digests computed side by side. */
@@ -264,25 +283,31 @@ static mr_reservation read_reservation(mr_reader *reader)
     return reservation;
 }
 
-static mr_status decode_reservations(mr_reader *reader, mr_program *program)
+/* Each once: ascending by id, as they are kept. `most` is what the schedule allows. */
+static mr_status decode_reservations(mr_reader *reader, uint64_t most, mr_reservation **out,
+                                     uint32_t *out_count)
 {
     enum { BYTES_MIN = 32 + 32 + 1 + 4 + 4 + 8 };
     const uint64_t count = mr_read_leb(reader);
-    if (count > (size_t)(reader->end - reader->at) / BYTES_MIN)
+    *out = NULL;
+    *out_count = 0;
+    if (count > most || count > (size_t)(reader->end - reader->at) / BYTES_MIN)
         return MR_CORRUPT;
     if (count == 0)
         return MR_OK;
-    program->reservations = malloc(count * sizeof *program->reservations);
-    if (program->reservations == NULL)
+    mr_reservation *all = malloc(count * sizeof *all);
+    if (all == NULL)
         return MR_NO_MEMORY;
     for (uint64_t i = 0; i < count; i++) {
-        mr_reservation *reservation = &program->reservations[i];
-        *reservation = read_reservation(reader);
-        if (reservation->start >= reservation->finish || reservation->amount > MR_GAS_MAX ||
-            (i > 0 && by_id(reservation - 1, reservation) >= 0))
+        all[i] = read_reservation(reader);
+        if (all[i].start >= all[i].finish || all[i].amount > MR_GAS_MAX ||
+            (i > 0 && by_id(&all[i - 1], &all[i]) >= 0)) {
+            free(all);
             return MR_CORRUPT;
+        }
     }
-    program->reservations_count = (uint32_t)count;
+    *out = all;
+    *out_count = (uint32_t)count;
     return MR_OK;
 }
 
@@ -303,7 +328,7 @@ static mr_status decode_heap(mr_reader *reader, uint32_t static_pages, uint32_t 
 }
 
 /* Fills the program from what follows the code id. */
-static mr_status decode_rest(mr_program *program, mr_reader *reader)
+static mr_status decode_rest(mr_program *program, uint64_t reservations_max, mr_reader *reader)
 {
     program->balance = mr_read_value(reader);
     uint64_t pages = mr_read_leb(reader);
@@ -313,7 +338,8 @@ static mr_status decode_rest(mr_program *program, mr_reader *reader)
     MR_TRY(mr_memory_load_pages(&program->memory, (uint32_t)pages));
     MR_TRY(decode_heap(reader, static_pages, (uint32_t)pages, &program->heap));
     program->waiting = program->waiting_stored = mr_read_leb(reader);
-    MR_TRY(decode_reservations(reader, program));
+    MR_TRY(decode_reservations(reader, reservations_max, &program->reservations,
+                               &program->reservations_count));
     if (program->status == MR_PROGRAM_EXITED) {
         program->inheritor = malloc(sizeof *program->inheritor);
         if (program->inheritor == NULL)
@@ -324,7 +350,8 @@ static mr_status decode_rest(mr_program *program, mr_reader *reader)
     return mr_reader_done(reader) ? MR_OK : MR_CORRUPT;
 }
 
-mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out)
+mr_status mr_program_decode(const mr_id *id, mr_span record, uint64_t reservations_max,
+                            mr_codes *codes, mr_program **out)
 {
     mr_reader reader = mr_reader_of(record);
     if (mr_read_u8(&reader) != RECORD_VERSION)
@@ -339,13 +366,31 @@ mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr
     MR_TRY(mr_program_new(id, module, &program));
     program->status = (mr_program_status)status_byte;
     program->memory_loaded = false;
-    mr_status status = decode_rest(program, &reader);
+    mr_status status = decode_rest(program, reservations_max, &reader);
     if (status != MR_OK) {
         mr_program_free(program, NULL);
         return status;
     }
     *out = program;
     return MR_OK;
+}
+
+mr_status mr_program_decode_reservations(mr_span record, uint64_t reservations_max,
+                                         mr_reservation **out, uint32_t *count)
+{
+    mr_reader reader = mr_reader_of(record);
+    if (mr_read_u8(&reader) != RECORD_VERSION)
+        return MR_CORRUPT;
+    (void)mr_read_u8(&reader);
+    (void)mr_read_id(&reader);
+    (void)mr_read_value(&reader);
+    (void)mr_read_leb(&reader);
+    for (uint64_t left = mr_read_leb(&reader); left > 0 && !reader.failed; left--) {
+        (void)mr_read_leb(&reader);
+        (void)mr_read_leb(&reader);
+    }
+    (void)mr_read_leb(&reader);
+    return reader.failed ? MR_CORRUPT : decode_reservations(&reader, reservations_max, out, count);
 }
 
 bool mr_program_renew(mr_program *program, mr_span record)

@@ -79,10 +79,13 @@ mr_status mr_program_set_reservations(mr_program *program, const mr_reservation 
 /* mr_program_clear takes memory, heap and reservations away. Errors: MR_NO_MEMORY. */
 mr_status mr_program_clear(mr_program *program, mr_unit_pool *pool);
 
-/* mr_program_accept makes what the block changed final; mr_program_reject takes it back. What
- * receipts may lead to is appended to *gone. */
+/* mr_program_accept makes what the block changed final. What receipts may lead to is appended to
+ * *gone. */
 void mr_program_accept(mr_program *program, mr_unit_pool *pool, struct mr_queued **gone);
-mr_status mr_program_reject(mr_program *program, mr_unit_pool *pool);
+
+/* mr_program_reject takes back what the block changed. Without memory to do it in place, the
+ * program's memory is no longer loaded. */
+void mr_program_reject(mr_program *program, mr_unit_pool *pool);
 
 /* mr_program_seal brings the memory root up to date with the block's changes, and yields these;
  * they stay valid until the memory changes. Errors: MR_NO_MEMORY. */
@@ -93,9 +96,15 @@ mr_status mr_program_seal(mr_program *program, mr_unit_pool *pool, const mr_unit
  * Errors: MR_NO_MEMORY. */
 mr_status mr_program_encode(const mr_program *program, mr_buffer *out);
 
-/* mr_program_decode makes a program from its record, memory not loaded.
- * Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
-mr_status mr_program_decode(const mr_id *id, mr_span record, mr_codes *codes, mr_program **out);
+/* mr_program_decode makes a program from its record, memory not loaded. `reservations_max` is the
+ * schedule's. Errors: MR_CORRUPT; MR_NO_MEMORY; MR_NOT_FOUND its code is missing: also damage. */
+mr_status mr_program_decode(const mr_id *id, mr_span record, uint64_t reservations_max,
+                            mr_codes *codes, mr_program **out);
+
+/* mr_program_decode_reservations reads the reservations of a record, without making a program of
+ * it. Owns: the caller frees *out. Errors: MR_CORRUPT; MR_NO_MEMORY. */
+mr_status mr_program_decode_reservations(mr_span record, uint64_t reservations_max,
+                                         mr_reservation **out, uint32_t *count);
 
 /* mr_program_renew tells whether the program, untouched by a block, is still what `record` says;
  * what waits in it is to be read again then. False also when there is no memory to tell. */

@@ -147,13 +147,14 @@ static mr_status seal_reservations(const mr_block *block, mr_stream *stream, mr_
             reservation->sequence = reservation->task->sequence;
         reservation->task = NULL;
     }
+    uint32_t k = 0; /* both ascend by id */
     for (uint32_t i = 0; i < undo->reservations_count; i++) {
         const mr_reservation *old = &undo->reservations[i];
-        uint32_t k = 0;
+        int order = 1;
         while (k < program->reservations_count &&
-               !mr_id_equal(&program->reservations[k].id, &old->id))
+               (order = mr_id_order(&program->reservations[k].id, &old->id)) < 0)
             k++;
-        if (k == program->reservations_count)
+        if (k == program->reservations_count || order > 0)
             MR_TRY(remove_task(block, stream, old->finish, old->sequence));
     }
     return MR_OK;

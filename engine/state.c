@@ -4,6 +4,7 @@
 #include "engine/engine_internal.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/codec.h"
@@ -97,9 +98,12 @@ mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program 
         mr_engine_drop(engine, program); /* a view has one stream: nobody looks */
     }
     if (status == MR_OK) {
-        status = mr_program_decode(id, mr_buffer_span(&record), engine->codes, &program);
+        status = mr_program_decode(id, mr_buffer_span(&record), engine->schedule.reservations_max,
+                                   engine->codes, &program);
         if (status == MR_NOT_FOUND)
             status = MR_CORRUPT; /* a program without its code */
+        if (status == MR_CORRUPT && !atomic_exchange(&engine->damage_found, true))
+            engine->damaged = *id;
     }
     mr_buffer_fini(&record);
     MR_TRY(status);
@@ -113,6 +117,18 @@ mr_status mr_engine_find_program(mr_engine *engine, const mr_id *id, mr_program 
     program->used_in = engine->executions;
     atomic_fetch_add_explicit(&engine->loaded_bytes, program->loaded_bytes, memory_order_relaxed);
     return MR_OK;
+}
+
+mr_status mr_engine_tell_damage(const mr_engine *engine, mr_status status, mr_error *error)
+{
+    if (status != MR_CORRUPT || !atomic_load(&engine->damage_found))
+        return status;
+    char id[2 * sizeof engine->damaged.bytes + 1];
+    for (size_t i = 0; i < sizeof engine->damaged.bytes; i++)
+        (void)snprintf(id + 2 * i, 3, "%02x", engine->damaged.bytes[i]);
+    return MR_FAIL(error, status,
+                   "program 0x%s is damaged: its record makes no sense, or its code is missing",
+                   id);
 }
 
 mr_status mr_state_write_head(mr_batch *batch, uint64_t height, const mr_hash *root,
@@ -415,10 +431,11 @@ static mr_status load_queue(mr_engine *engine, mr_error *error)
         } while (status == MR_OK);
         mr_cursor_close(cursor);
     }
-    if (status != MR_NOT_FOUND)
-        return MR_FAIL(error, status, "the database's message queue cannot be read: %s",
-                       mr_status_text(status));
-    return MR_OK;
+    if (status == MR_NOT_FOUND)
+        return MR_OK;
+    (void)MR_FAIL(error, status, "the database's message queue cannot be read: %s",
+                  mr_status_text(status));
+    return mr_engine_tell_damage(engine, status, error);
 }
 
 mr_status mr_state_load(mr_engine *engine, const mr_engine_options *options, mr_error *error)

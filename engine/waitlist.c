@@ -276,7 +276,7 @@ static mr_status load_all(mr_program *program, const mr_wait_source *from)
 static int by_id(const void *a, const void *b)
 {
     const mr_dispatch *left = *(mr_dispatch *const *)a, *right = *(mr_dispatch *const *)b;
-    return memcmp(left->message.id.bytes, right->message.id.bytes, sizeof(mr_id));
+    return mr_id_order(&left->message.id, &right->message.id);
 }
 
 mr_status mr_waitlist_all(mr_program *program, const mr_wait_source *from, mr_dispatch ***out,

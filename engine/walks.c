@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* walks: the tables of the state from end to end, as of the last committed block: programs,
  * accounts and codes; what waits, lies in mailboxes, is due and is reserved. */
+#include <stdlib.h>
+
 #include "engine/agenda.h"
 #include "engine/engine_internal.h"
 #include "engine/mailbox.h"
@@ -10,6 +12,8 @@ mr_status mr_engine_walk(mr_engine *engine, mr_table table, mr_span prefix, mr_s
 {
     if (engine->candidate != NULL)
         return MR_STATE;
+    if (engine->of != NULL && engine->broken != MR_OK)
+        return engine->broken; /* a view that could not move */
     mr_cursor *cursor;
     MR_TRY(mr_cursor_open(engine->store, table, prefix, from, &cursor));
     mr_status status;
@@ -49,8 +53,12 @@ static mr_status visit_program(mr_engine *engine, void *arg, mr_span key, mr_spa
     const program_walk *walk = arg;
     mr_id id;
     MR_TRY(to_id(key, &id));
+    const bool was_loaded = mr_engine_peek(engine, &id) != NULL;
     mr_program_info info;
     mr_status status = mr_engine_program(engine, &id, &info);
+    mr_program *program = mr_engine_peek(engine, &id);
+    if (program != NULL && !was_loaded)
+        mr_engine_drop(engine, program); /* a walk over all is not to keep them loaded */
     if (status != MR_OK)
         return status == MR_NOT_FOUND ? MR_CORRUPT : status;
     return walk->visit(walk->arg, &info) ? MR_OK : MR_NOT_FOUND;
@@ -234,14 +242,16 @@ mr_status mr_engine_tasks(mr_engine *engine, uint32_t from, mr_visit_task *visit
 typedef struct reservation_walk {
     mr_visit_reservation *visit;
     void *arg;
+    bool found; /* a program */
 } reservation_walk;
 
-static mr_status visit_reservations(const reservation_walk *to, const mr_program *program)
+static mr_status visit_all(const reservation_walk *to, const mr_id *program,
+                           const mr_reservation *reservations, uint32_t count)
 {
-    for (uint32_t i = 0; i < program->reservations_count; i++) {
-        const mr_reservation *reservation = &program->reservations[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const mr_reservation *reservation = &reservations[i];
         const mr_reservation_info info = {
-            .program = program->id,
+            .program = *program,
             .id = reservation->id,
             .payer = reservation->payer,
             .amount = reservation->amount,
@@ -254,29 +264,27 @@ static mr_status visit_reservations(const reservation_walk *to, const mr_program
     return MR_OK;
 }
 
-static mr_status visit_reserving(mr_engine *engine, void *arg, mr_span key, mr_span value)
+/* Looks at the record only: a walk over all programs is not to load them. */
+static mr_status visit_reservations(mr_engine *engine, void *arg, mr_span key, mr_span value)
 {
-    (void)value;
+    reservation_walk *to = arg;
     mr_id id;
     MR_TRY(to_id(key, &id));
-    mr_program *program;
-    mr_status status = mr_engine_find_program(engine, &id, &program);
-    if (status != MR_OK)
-        return status == MR_NOT_FOUND ? MR_CORRUPT : status;
-    return visit_reservations(arg, program);
+    to->found = true;
+    mr_reservation *reservations;
+    uint32_t count;
+    MR_TRY(mr_program_decode_reservations(value, engine->schedule.reservations_max, &reservations,
+                                          &count));
+    mr_status status = visit_all(to, &id, reservations, count);
+    free(reservations);
+    return status;
 }
 
 mr_status mr_engine_reservations(mr_engine *engine, const mr_id *program,
                                  mr_visit_reservation *visit, void *arg)
 {
     reservation_walk to = {.visit = visit, .arg = arg};
-    if (program == NULL)
-        return mr_engine_walk(engine, MR_TABLE_PROGRAM, (mr_span){0}, (mr_span){0}, &to,
-                              visit_reserving);
-    if (engine->candidate != NULL)
-        return MR_STATE;
-    mr_program *found;
-    MR_TRY(mr_engine_find_program(engine, program, &found));
-    mr_status status = visit_reservations(&to, found);
-    return status == MR_NOT_FOUND ? MR_OK : status;
+    MR_TRY(mr_engine_walk(engine, MR_TABLE_PROGRAM, prefix_of(program), (mr_span){0}, &to,
+                          visit_reservations));
+    return program != NULL && !to.found ? MR_NOT_FOUND : MR_OK;
 }

@@ -77,6 +77,7 @@ typedef struct mr_unit_tree mr_unit_tree;
 
 mr_unit_tree *mr_unit_tree_new(void);
 void mr_unit_tree_free(mr_unit_tree *tree);
+void mr_unit_tree_clear(mr_unit_tree *tree); /* makes it that of no unit */
 
 /* mr_unit_tree_set gives `index` the content hash `leaf`, NULL removes it. O(log size) amortised;
  * inner hashes are left stale until mr_unit_tree_root. Errors: MR_NO_MEMORY, tree unchanged. */

@@ -548,12 +548,18 @@ static void free_below(node *at)
     free(at);
 }
 
+void mr_unit_tree_clear(mr_unit_tree *tree)
+{
+    if (tree->top != NULL)
+        free_below(tree->top);
+    *tree = (mr_unit_tree){.state = EMPTY};
+}
+
 void mr_unit_tree_free(mr_unit_tree *tree)
 {
     if (tree == NULL)
         return;
-    if (tree->top != NULL)
-        free_below(tree->top);
+    mr_unit_tree_clear(tree);
     free(tree);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* failing_memory: an allocator that fails once. For one file of a test whose target is linked with
- * --wrap for malloc, calloc, realloc and aligned_alloc: our calls come here, those of libraries do
- * not. Threads: any. */
+/* failing_memory: an allocator that fails, once or from then on. For one file of a test whose
+ * target is linked with --wrap for malloc, calloc, realloc and aligned_alloc: our calls come here,
+ * those of libraries do not. Threads: any. */
 #ifndef MR_TESTS_FAILING_MEMORY_H
 #define MR_TESTS_FAILING_MEMORY_H
 
@@ -9,12 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-static atomic_long left; /* allocations until one fails; 0: none does */
+static atomic_long left;     /* allocations until one fails; 0: none does */
+static atomic_bool for_good; /* then all after it fail, too, until `left` is set */
 
 static bool fails(void)
 {
     long before = atomic_load(&left);
-    while (before > 0 && !atomic_compare_exchange_weak(&left, &before, before - 1))
+    while (before > (atomic_load(&for_good) ? 1 : 0) &&
+           !atomic_compare_exchange_weak(&left, &before, before - 1))
         continue;
     return before == 1;
 }

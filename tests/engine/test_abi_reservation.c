@@ -183,6 +183,60 @@ LEDGER_TEST_WITH(reservations_have_their_errors_in_order, few_reservations())
     assert_held(f, FLOOR + RENT, 0, 0, 1);
 }
 
+typedef struct task_set {
+    uint64_t count, reservations;
+    mr_id of[16];
+} task_set;
+
+static bool see_task(void *arg, const mr_task_info *task)
+{
+    task_set *set = arg;
+    assert_int_equal(task->task, MR_TASK_RESERVATION);
+    assert_true(set->count < 16);
+    set->of[set->count++] = task->subject;
+    return true;
+}
+
+static bool see_reservation(void *arg, const mr_reservation_info *reservation)
+{
+    task_set *set = arg;
+    uint64_t i = 0;
+    while (i < set->count && memcmp(&set->of[i], &reservation->id, sizeof(mr_id)) != 0)
+        i++;
+    assert_true(i < set->count);
+    set->reservations++;
+    return true;
+}
+
+/* In one block some of many end, wherever they stand among the others, and others are made. */
+LEDGER_TEST(a_task_is_there_for_each_reservation_that_is_left_and_no_other)
+{
+    enum { AT_FIRST = 7, ENTRY = 36 };
+    for (unsigned ended = 0; ended < 1u << AT_FIRST; ended += 5) {
+        script make = script_new(), change = script_new();
+        for (unsigned i = 0; i < AT_FIRST; i++)
+            STEP(&make, "gr_reserve_gas", FLOOR, 3, MADE + i * ENTRY);
+        (void)ledger_send(f, &world.a, &make, 20000);
+        uint64_t left = AT_FIRST + 2;
+        for (unsigned i = 0; i < AT_FIRST; i++) {
+            if ((ended >> i & 1) == 0)
+                continue;
+            STEP(&change, "gr_unreserve_gas", MADE + i * ENTRY + 4, OUT);
+            left--;
+        }
+        STEP(&change, "gr_reserve_gas", FLOOR, 2, OUT);
+        STEP(&change, "gr_reserve_gas", FLOOR, 2, OUT + ENTRY);
+        (void)ledger_send(f, &world.a, &change, 20000);
+        task_set set = {0};
+        assert_int_equal(mr_engine_tasks(f->engine, 0, see_task, &set), MR_OK);
+        assert_int_equal(mr_engine_reservations(f->engine, &world.a, see_reservation, &set), MR_OK);
+        assert_int_equal(set.count, left);
+        assert_int_equal(set.reservations, left);
+        blocks(f, 2);
+        assert_held(f, 0, 0, 0, 0);
+    }
+}
+
 /* A reply from a reservation to a program: with the rest when one payer has bought both. */
 LEDGER_TEST(a_reply_from_a_reservation_takes_the_rest_along_for_the_same_payer)
 {
@@ -310,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_reservation_of_the_same_dispatch_is_used_without_rent),
         cmocka_unit_test(what_is_unreserved_comes_back),
         cmocka_unit_test(reservations_have_their_errors_in_order),
+        cmocka_unit_test(a_task_is_there_for_each_reservation_that_is_left_and_no_other),
         cmocka_unit_test(a_reply_from_a_reservation_takes_the_rest_along_for_the_same_payer),
         cmocka_unit_test(a_reply_from_a_reservation_to_a_user_gives_the_gas_back),
         cmocka_unit_test(a_failed_dispatch_leaves_reservations_as_they_were),

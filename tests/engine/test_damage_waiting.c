@@ -7,9 +7,16 @@
  * record is taken away or moved, and the block is run. */
 #include "tests/engine/damage.h"
 
+#include "engine/codec.h"
 #include "engine/id.h"
 
-enum { OUT = 0x800, RUNS = 0x2000 };
+enum {
+    OUT = 0x800,
+    RUNS = 0x2000,
+    SYSTEM_GAS = 100000,
+    RESERVED_GAS = 200000,
+    RESERVATIONS_MAX = 2,
+};
 
 /* Each trial opens a database: so many bytes of a record, and its first ones, are tried. */
 #ifdef MR_SANITIZED
@@ -23,6 +30,14 @@ static mr_id woken_by_hand, letters[3], reservations[2], expected_root;
 
 static const mr_engine_options plain = {.path = path, .streams = 1, .loaded_bytes_max = 1};
 
+static mr_schedule prices(void)
+{
+    mr_schedule schedule = mr_schedule_default();
+    schedule.rent = 1000; /* 4000 gas are four blocks */
+    schedule.reservations_max = RESERVATIONS_MAX;
+    return schedule;
+}
+
 static mr_id send(fixture *f, const mr_id *to, const script *s)
 {
     f->gas = 5000000;
@@ -33,7 +48,7 @@ static mr_id send(fixture *f, const mr_id *to, const script *s)
 static script waiting(const char *how, uint64_t blocks)
 {
     script s = script_new();
-    STEP(&s, "gr_system_reserve_gas", 100000, OUT);
+    STEP(&s, "gr_system_reserve_gas", SYSTEM_GAS, OUT);
     STEP(&s, "count", RUNS);
     STEP(&s, "unless", RUNS, 1, 2);
     STEP(&s, "gr_create_program_wgas", script_to(&s, &bob, 0), 0, 0, 0, 0, 0, 0, OUT);
@@ -49,12 +64,12 @@ static void fill(fixture *f)
     woken_by_hand = send(f, &a, &wait);
     for (unsigned i = 0; i < 2; i++) { /* to be used, and to expire */
         script s = script_new();
-        STEP(&s, "gr_reserve_gas", 200000, i == 0 ? 60 : 8, OUT);
+        STEP(&s, "gr_reserve_gas", RESERVED_GAS, i == 0 ? 60 : 8, OUT);
         (void)send(f, &a, &s);
         reservations[i] = fixture_id(f, &a, OUT + 4);
     }
     script flushed = script_new();
-    STEP(&flushed, "gr_reserve_gas", 200000, 60, OUT);
+    STEP(&flushed, "gr_reserve_gas", RESERVED_GAS, 60, OUT);
     STEP(&flushed, "gr_wait_for", 70);
     (void)send(f, &c, &flushed);
     for (unsigned i = 0; i < 3; i++) { /* claimed, answered, expiring */
@@ -101,8 +116,7 @@ static int make_database(void **state)
     alice = mr_id_of_name("alice");
     bob = mr_id_of_name("bob");
     const mr_balance genesis[] = {{alice, (mr_value)1 << 90}, {bob, (mr_value)1 << 70}};
-    mr_schedule schedule = mr_schedule_default();
-    schedule.rent = 1000; /* 4000 gas are four blocks */
+    const mr_schedule schedule = prices();
     mr_engine_options options = plain;
     options.create = options.accounts = true;
     options.genesis = genesis;
@@ -163,8 +177,7 @@ static finding look(mr_block_info *info)
     finding found = {0};
     mr_engine_options options = plain;
     options.no_pin = true;
-    mr_schedule schedule = mr_schedule_default();
-    schedule.rent = 1000;
+    const mr_schedule schedule = prices();
     options.schedule = &schedule;
     mr_engine *engine;
     mr_error error = {0};
@@ -313,6 +326,90 @@ static void messages_that_cannot_be_are_refused(void **state)
     assert_true(tasks > 0 && queued > 0);
 }
 
+/* So that the gas of a message can be added up. */
+static void a_system_reservation_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    static const uint64_t amounts[] = {(uint64_t)1 << 62, ((uint64_t)1 << 62) + 1, UINT64_MAX};
+    static uint8_t bytes[1 << 16];
+    uint8_t before[MR_LEB_BYTES_MAX];
+    const size_t before_bytes = (size_t)(mr_put_leb(before, SYSTEM_GAS) - before);
+    unsigned tried = 0;
+    for (size_t i = 0; i < records_count; i++) {
+        const record *of = &records[i];
+        const uint8_t *found = memmem(of->value, of->value_bytes, before, before_bytes);
+        if (of->table != QUEUE || found == NULL)
+            continue;
+        const size_t at = (size_t)(found - of->value);
+        const mr_span rest = mr_span_of(found + before_bytes, of->value_bytes - at - before_bytes);
+        for (size_t k = 0; k < sizeof amounts / sizeof amounts[0]; k++) {
+            memcpy(bytes, of->value, at);
+            uint8_t *end = mr_put_leb(bytes + at, amounts[k]);
+            memcpy(end, rest.data, rest.size);
+            replace(of, bytes, (size_t)(end - bytes) + rest.size);
+            assert_int_equal(look(NULL).status, k == 0 ? MR_OK : MR_CORRUPT);
+        }
+        tried++;
+    }
+    assert_true(tried > 0);
+}
+
+/* Where the two reservations stand in the record of a program, or NULL. */
+static const uint8_t *find_reservations(const record *of)
+{
+    const uint8_t *one = memmem(of->value, of->value_bytes, &reservations[0], sizeof(mr_id));
+    const uint8_t *two = memmem(of->value, of->value_bytes, &reservations[1], sizeof(mr_id));
+    if (one == NULL || two == NULL)
+        return NULL;
+    return one < two ? one : two;
+}
+
+/* A third one behind the two, or the second has the id of the first. */
+static size_t add_reservation(const record *of, const uint8_t *first, bool twice, uint8_t *bytes)
+{
+    enum { PAYER = 32, REST = 4 + 4 + 8 };
+    uint8_t amount[MR_LEB_BYTES_MAX];
+    const size_t entry_bytes =
+        sizeof(mr_id) + PAYER + (size_t)(mr_put_leb(amount, RESERVED_GAS) - amount) + REST;
+    const size_t at = (size_t)(first - of->value), end = at + 2 * entry_bytes;
+    memcpy(bytes, of->value, of->value_bytes);
+    if (twice) {
+        memcpy(bytes + at + entry_bytes, first, sizeof(mr_id));
+        return of->value_bytes;
+    }
+    assert_true(first[-1] == RESERVATIONS_MAX && end < of->value_bytes);
+    bytes[at - 1]++;
+    memcpy(bytes + end, first, entry_bytes);
+    memset(bytes + end, 0xff, sizeof(mr_id));
+    memcpy(bytes + end + entry_bytes, of->value + end, of->value_bytes - end);
+    return of->value_bytes + entry_bytes;
+}
+
+/* The program is named. */
+static void reservations_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static uint8_t bytes[1 << 16];
+    unsigned tried = 0;
+    for (size_t i = 0; i < records_count; i++) {
+        const record *of = &records[i];
+        const uint8_t *first = of->table == PROGRAM ? find_reservations(of) : NULL;
+        if (first == NULL)
+            continue;
+        char name[2 * sizeof(mr_id) + 1];
+        for (size_t k = 0; k < sizeof(mr_id); k++)
+            (void)snprintf(name + 2 * k, 3, "%02x", of->key[k]);
+        for (unsigned twice = 0; twice < 2; twice++) {
+            replace(of, bytes, add_reservation(of, first, twice != 0, bytes));
+            const finding found = look(NULL);
+            assert_int_equal(found.status, MR_CORRUPT);
+            assert_non_null(strstr(found.text, name));
+        }
+        tried++;
+    }
+    assert_int_equal(tried, 1);
+}
+
 /* A record under the key of another of its table: two things of one name. */
 static void records_that_stand_elsewhere_stop_nothing(void **state)
 {
@@ -344,6 +441,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_block_uses_everything),
         cmocka_unit_test(messages_that_cannot_be_are_refused),
+        cmocka_unit_test(a_system_reservation_that_cannot_be_is_refused),
+        cmocka_unit_test(reservations_that_cannot_be_are_refused),
         cmocka_unit_test(damage_to_what_waits_stops_nothing),
         cmocka_unit_test(damage_to_tasks_stops_nothing),
         cmocka_unit_test(damage_to_letters_stops_nothing),

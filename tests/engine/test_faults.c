@@ -146,10 +146,12 @@ static void open_full(full *w, mr_engine_options options)
     STEP(&w->use, "gr_send", script_to(&w->use, &world.b, 0), 0, 9, 7, OUT);
     STEP(&w->use, "gr_reply_deposit", OUT + 4, 50, OUT + 64);
     STEP_FOR(&w->use, OUT, "alloc", 2);
+    STEP(&w->use, "count", RUNS); /* it shows in the root when this has not been taken back */
     STEP(&w->exit, "gr_exit", script_data(&w->exit, &world.bob, 32));
     STEP(&w->make, "gr_create_program", script_to(&w->make, &world.code, 0), 0, 0, 0, 0, 0, OUT);
     STEP(&w->make, "gr_create_program", script_to(&w->make, &world.bob, 0), 0, 0, 0, 0, 0, OUT);
     STEP(&w->make, "gr_reserve_gas", 500, 9, OUT);
+    STEP(&w->make, "count", RUNS);
     w->wait = waiting("gr_wait", 0);
     f->gas = 30000;
     const mr_transaction transactions[SENDS] = {
@@ -232,6 +234,69 @@ static void any_allocation_of_a_block_may_fail(void **state)
     assert_true(failed > 20);
     const mr_block_info again = whole(&w);
     assert_same(&again, &expected, n);
+    fixture_close(&w.f);
+}
+
+/* Discards the block when the n-th allocation, or all from there on, fail. False when it needed
+ * fewer. */
+static bool discard_short_of_memory(mr_block *block, long n, bool all)
+{
+    atomic_store(&for_good, all);
+    atomic_store(&left, n);
+    mr_block_discard(block);
+    const bool failed = atomic_exchange(&left, 0) <= (all ? 1 : 0);
+    atomic_store(&for_good, false);
+    return failed;
+}
+
+/* A block is discarded above all when there is no memory to go on with it. */
+static void any_allocation_of_a_discard_may_fail(void **state)
+{
+    (void)state;
+    static full w;
+    open_full(&w, (mr_engine_options){.check = true});
+    const mr_block_info expected = whole(&w);
+    long n = 1;
+    for (bool failed = true; failed; n++) {
+        for (unsigned all = 0; all < 2; all++) {
+            mr_block *block;
+            assert_int_equal(execute(&w, &block), MR_OK);
+            failed = discard_short_of_memory(block, n, all != 0);
+            const mr_block_info again = whole(&w);
+            assert_same(&again, &expected, n);
+        }
+    }
+    print_message("%ld allocations\n", n - 2);
+    assert_true(n - 2 >= MANY);
+    fixture_close(&w.f);
+}
+
+/* An execution that has found no memory finds none to take itself back with either. */
+static void a_block_that_runs_out_of_memory_takes_itself_back(void **state)
+{
+    (void)state;
+    static full w;
+    open_full(&w, (mr_engine_options){.check = true});
+    const mr_block_info expected = whole(&w);
+    mr_status status = MR_NO_MEMORY;
+    unsigned failed = 0;
+    for (long n = 1; status != MR_OK; n += 1 + n / 64) {
+        mr_block *block = NULL;
+        atomic_store(&for_good, true);
+        atomic_store(&left, n);
+        status = execute(&w, &block);
+        atomic_store(&left, 0);
+        atomic_store(&for_good, false);
+        failed += status != MR_OK;
+        if (status == MR_OK)
+            mr_block_discard(block);
+        else
+            assert_int_equal(status, MR_NO_MEMORY);
+        const mr_block_info again = whole(&w);
+        assert_same(&again, &expected, n);
+    }
+    print_message("%u failures\n", failed);
+    assert_true(failed > 20);
     fixture_close(&w.f);
 }
 
@@ -405,6 +470,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_allocation_of_a_block_may_fail),
+        cmocka_unit_test(any_allocation_of_a_discard_may_fail),
+        cmocka_unit_test(a_block_that_runs_out_of_memory_takes_itself_back),
         cmocka_unit_test(a_block_that_never_began_leaves_the_queue),
         cmocka_unit_test(any_allocation_of_a_view_may_fail),
         cmocka_unit_test(any_allocation_of_a_commit_may_fail),

@@ -171,6 +171,54 @@ static void a_walk_ends_when_it_is_told_to_and_begins_at_a_height(void **state)
     fixture_close(&f);
 }
 
+static bool see_program(void *arg, const mr_program_info *program)
+{
+    *(uint64_t *)arg += program->reservations;
+    return true;
+}
+
+static uint64_t programs_loaded(const fixture *f)
+{
+    mr_statistics statistics;
+    mr_engine_statistics(f->engine, &statistics);
+    return statistics.programs_loaded;
+}
+
+/* Whoever looks at everything there is does not fill memory with it. */
+static void a_walk_over_all_programs_loads_none(void **state)
+{
+    (void)state;
+    enum { PROGRAMS = 40 };
+    fixture f;
+    fixture_open(&f, &(mr_engine_options){.loaded_bytes_max = 1, .streams = 1});
+    const mr_id one = fixture_program(&f, keeper_text);
+    const mr_id code = fixture_program_info(&f, &one).code;
+    (void)fixture_send(&f, &one, keeper_payload(KEEPER_RESERVE));
+    for (unsigned i = 1; i < PROGRAMS; i++) {
+        const mr_id other = fixture_create(&f, &code, (mr_span){0});
+        if (i % 4 == 0)
+            (void)fixture_send(&f, &other, keeper_payload(KEEPER_RESERVE));
+        if (i % 8 == 0)
+            (void)fixture_send(&f, &other, keeper_payload(KEEPER_RESERVE));
+    }
+    const uint64_t before = programs_loaded(&f);
+    assert_true(before < PROGRAMS / 4);
+    mr_engine_info info;
+    mr_engine_info_get(f.engine, &info);
+    assert_int_equal(info.programs_count, PROGRAMS);
+    found seen = {0};
+    uint64_t counted = 0;
+    assert_int_equal(mr_engine_reservations(f.engine, NULL, see_reservation, &seen), MR_OK);
+    assert_int_equal(programs_loaded(&f), before);
+    assert_int_equal(mr_engine_programs(f.engine, see_program, &counted), MR_OK);
+    assert_int_equal(programs_loaded(&f), before);
+    assert_true(seen.reservations > 0);
+    assert_int_equal(seen.reservations, info.tasks_count);
+    assert_int_equal(seen.reservations, counted);
+    fixture_run(&f, NULL, 0);
+    fixture_close(&f);
+}
+
 static void there_is_no_walk_while_a_candidate_exists(void **state)
 {
     (void)state;
@@ -194,6 +242,7 @@ int main(void)
         cmocka_unit_test(everything_left_behind_is_seen_and_nothing_once_it_has_gone),
         cmocka_unit_test(a_walk_is_of_one_program_or_user_when_one_is_named),
         cmocka_unit_test(a_walk_ends_when_it_is_told_to_and_begins_at_a_height),
+        cmocka_unit_test(a_walk_over_all_programs_loads_none),
         cmocka_unit_test(there_is_no_walk_while_a_candidate_exists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "tests/model/random.h"
 #include "tests/model/script.h"
+#include "tests/model/tight.h"
 #include "tests/programs/actor.h"
 
 enum { USERS_MAX = 8, PROGRAMS_MAX = 28 };
@@ -24,6 +25,7 @@ typedef struct maker {
     size_t programs_count;
     size_t created_count;
     unsigned topology;
+    unsigned tight;     /* so many of 100 blocks have a gas limit at the edge of what they do */
     uint64_t gas_usual; /* of blocks; 0: no limit */
     mr_transaction *made;
     size_t made_count;
@@ -466,8 +468,22 @@ static void make_exact_block(maker *m)
     finish_block(m, &params);
 }
 
+/* Few transactions, for it is made several times. */
+static void make_tight_block(maker *m)
+{
+    for (uint64_t left = mr_random_magnitude(&m->random, 1, 8); left > 0; left--)
+        add_something(m);
+    mr_block_params params = some_params(m);
+    mr_tight_block(m->history, &m->random, &params, m->made, m->made_count);
+    finish_block(m, &params);
+}
+
 static void make_block(maker *m)
 {
+    if (chance(m, m->tight)) {
+        make_tight_block(m);
+        return;
+    }
     if (!m->calm && chance(m, 8)) {
         make_exact_block(m);
         return;
@@ -592,6 +608,8 @@ static void make_world(maker *m, const mr_history_wishes *wishes)
             chance(m, 80) ? MR_MODULE_ACTOR : (mr_history_module)below(m, MR_MODULES_COUNT);
         m->programs[i] = mr_id_of_program(&m->codes[m->kinds[i]], salt_of(m, i));
     }
+    if (!m->calm)
+        m->tight = chance(m, 30) ? 80 : 10;
     if (!m->calm && chance(m, 65)) /* mostly more than one message has */
         m->gas_usual = chance(m, 85) ? mr_random_magnitude(&m->random, 400000000, 8000000000)
                                      : mr_random_magnitude(&m->random, 30000000, 400000000);

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "tests/model/audit.h"
 #include "tests/model/random.h"
 
 static mr_status open_engine(const mr_history *history, const mr_play *play, bool create,
@@ -130,29 +131,6 @@ static bool discard_some(player *p, size_t b)
     return discard_another(p, b, b) && discard_another(p, b, b * 7 % p->history->blocks_count);
 }
 
-/* Gas as the public figures have it: bought is burned, rent, queued, held or refunded. */
-static bool gas_is_conserved(player *p, const mr_history_block *block, const mr_block *made)
-{
-    uint64_t burned = 0, bought = 0;
-    mr_receipt receipt;
-    for (uint64_t i = 0; mr_block_receipt(made, i, &receipt); i++)
-        burned += receipt.gas_burned;
-    mr_transaction_result result;
-    for (uint64_t i = 0; mr_block_transaction(made, i, &result); i++) {
-        if (result.admission == MR_ADMISSION_ACCEPTED)
-            bought += block->transactions[i].gas_limit;
-    }
-    mr_block_info info;
-    mr_block_info_get(made, &info);
-    const mr_reference_block *expected = block->expected;
-    if (burned == info.gas_burned &&
-        p->gas_before + bought == expected->gas_queued + expected->gas_held + burned +
-                                      info.gas_rent + expected->gas_refunded)
-        return true;
-    (void)snprintf(p->difference->text, sizeof p->difference->text, "gas is not conserved");
-    return false;
-}
-
 static bool reopen(player *p)
 {
     mr_status status = MR_OK;
@@ -178,7 +156,7 @@ static bool play_block(player *p, size_t b)
     mr_block *made;
     if (!execute(p, b, &made))
         return false;
-    if (!gas_is_conserved(p, block, made)) {
+    if (!mr_audit_gas(block, made, p->gas_before, p->difference)) {
         mr_block_discard(made);
         return false;
     }
@@ -200,7 +178,8 @@ static bool play_block(player *p, size_t b)
         p->before = NULL;
         same = reopen(p);
     }
-    return same && mr_compare_queue(block->expected, p->engine, p->difference) &&
+    return same && mr_audit_value(block->expected, p->engine, p->difference) &&
+           mr_compare_queue(block->expected, p->engine, p->difference) &&
            mr_compare_stored(block, p->engine, p->difference);
 }
 

@@ -2,10 +2,10 @@
 /* mr-test: label=model timeout=300
  * Goal: whatever programs do, the reference neither makes nor loses gas or value, and the engine
  * does the same.
- * Method: scripted programs (scripted.h) do anything at random, messages, waits, wakes,
- * reservations, creations, exits; the reference asserts conservation after every block, and the
- * engine lives through the same. Histories of the universal test program as well, for the reference
- * alone.
+ * Method: thousands of trees of messages, of scripted programs (scripted.h) that do anything at
+ * random: messages, waits, wakes, reservations, creations, exits. After every block the reference
+ * asserts both laws, and so does the engine that lives through the same, beside which its public
+ * figures are added up (audit.h).
  *
  * MR_SEED=n replays a run, MR_CASE=n one case of it, MR_CASES=n asks for more. */
 #include <setjmp.h>
@@ -39,6 +39,7 @@ typedef struct world {
 /* What was seen of all worlds, so that one that has gone dull is noticed. */
 static struct {
     uint64_t outcomes[MR_OUTCOME_REMOVED + 1], kinds[MR_KIND_VALUE + 1], claims, replies, left;
+    uint64_t blocks, trees, failures, expiries;
 } seen;
 
 static mr_id some_id(world *w)
@@ -106,12 +107,19 @@ static void look_at(world *w)
         assert_true(receipt->gas_burned <= receipt->gas_limit);
         seen.outcomes[receipt->outcome]++;
         seen.kinds[receipt->kind]++;
+        seen.failures += receipt->outcome != MR_OUTCOME_OK &&
+                         receipt->outcome != MR_OUTCOME_WAITING &&
+                         receipt->outcome != MR_OUTCOME_EXITED;
         if (receipt->outcome == MR_OUTCOME_WAITING)
             w->waited[w->waited_count++ % COUNT(w->waited)] = receipt->message;
         if (w->waited_count > COUNT(w->waited))
             w->waited_count = COUNT(w->waited);
     }
+    for (uint64_t i = 0; i < block->info.transactions_count; i++)
+        seen.trees += block->transactions[i].admission == MR_ADMISSION_ACCEPTED;
+    seen.expiries += block->info.tasks_count;
     seen.left += block->info.queue_count;
+    seen.blocks++;
 }
 
 static void live(world *w)
@@ -172,7 +180,13 @@ static void random_scripts_neither_make_nor_lose_gas_or_value(void **state)
     }
     printf("%llu claims, %llu replies, %llu left\n", (unsigned long long)seen.claims,
            (unsigned long long)seen.replies, (unsigned long long)seen.left);
+    printf("%llu blocks, %llu trees of messages, %llu failures, %llu times something was due\n",
+           (unsigned long long)seen.blocks, (unsigned long long)seen.trees,
+           (unsigned long long)seen.failures, (unsigned long long)seen.expiries);
     assert_true(seen.claims > 0 && seen.replies > 0 && seen.left > 0);
+    if (only == UINT64_MAX && cases >= CASES)
+        assert_true(seen.trees > 40 * cases && seen.failures > 20 * cases &&
+                    seen.expiries > 5 * cases && seen.outcomes[MR_OUTCOME_WAITING] > 5 * cases);
 }
 
 int main(void)

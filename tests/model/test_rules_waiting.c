@@ -205,6 +205,36 @@ static void a_reply_wakes_its_message_and_may_draw_all_of_one_that_was_woken(voi
     scripted_close(&s);
 }
 
+/* What would make it more than the block's gas does not go home, though waking it costs rent. */
+static void gas_goes_home_before_the_message_is_woken(void **state)
+{
+    (void)state;
+    enum { LIMIT = 20000, BLOCKS = 3 };
+    scripted s;
+    scripted_open(&s);
+    const mr_id waits = mr_id_of_user_message(height(&s) + 2, &s.alice, 0);
+    const op ops[] = {
+        {.entry = HANDLE, .run = 0, .what = SEND_GAS, .slot = 1, .gas = 700, .id = s.alice},
+        {.entry = HANDLE, .run = 0, .what = WAIT},
+        {.entry = ON_REPLY, .run = 0, .what = WAKE, .slot = 2, .id = waits},
+    };
+    const mr_id program = scripted_make(&s, ops, COUNT(ops));
+    assert_same_id(scripted_send(&s, &program, 5000, NULL, 0), waits);
+    scripted_until(&s, height(&s) + BLOCKS - 1);
+    assert_int_equal(only_waiting(&s).gas, 3300);
+    s.params.gas_limit = LIMIT;
+    const mr_id letter = only_letter(&s).message;
+    const mr_transaction reply = take_letter(MR_TRANSACTION_REPLY, &s.alice, &letter, LIMIT);
+    (void)scripted_block(&s, &reply, 1);
+    expect_receipt(&s, 0, MR_KIND_REPLY, MR_OUTCOME_OK, LIMIT, 1000);
+    assert_int_equal(s.block->info.queue_count, 1);
+    assert_int_equal(s.block->queue[0].gas_limit, LIMIT - BLOCKS * RENT);
+    /* Of the letter's gas the rest, and of the reply's what was no room for. */
+    expect_block(&s, 1, 2 * BLOCKS * RENT, 700 - BLOCKS * RENT + 3300 - 1000);
+    s.params.gas_limit = 0;
+    scripted_close(&s);
+}
+
 static void handles_go_on_counting_and_value_is_brought_once(void **state)
 {
     (void)state;
@@ -305,6 +335,43 @@ static void a_message_that_fails_after_it_waited_signals_on_its_system_reservati
     scripted_close(&s);
 }
 
+/* Gas comes home to what waits, so it can reserve more than it has ever had at once. */
+static void a_system_reservation_has_2_to_the_62_at_most(void **state)
+{
+    (void)state;
+    scripted s;
+    scripted_open(&s);
+    const uint64_t most = (uint64_t)1 << 62;
+    const op ops[] = {
+        {.entry = HANDLE, .run = 0, .what = SEND_GAS, .slot = 1, .gas = 700, .id = s.alice},
+        {.entry = HANDLE, .run = 0, .what = SYSTEM, .slot = 2, .gas = most - 5000},
+        {.entry = HANDLE, .run = 0, .what = WAIT_FOR, .n = 2},
+        {.entry = HANDLE, .run = 1, .what = SYSTEM, .slot = 3, .gas = 5001},
+        {.entry = HANDLE, .run = 1, .what = SYSTEM, .slot = 4, .gas = 4000},
+        {.entry = HANDLE, .run = 1, .what = SYSTEM, .slot = 5, .gas = 1001},
+        {.entry = HANDLE, .run = 1, .what = SYSTEM, .slot = 6, .gas = 1000},
+        {.entry = HANDLE, .run = 1, .what = SYSTEM, .slot = 7, .gas = 1},
+        {.entry = HANDLE, .run = 1, .what = WAIT_FOR, .n = 1},
+        {.entry = HANDLE, .run = 2, .what = UNREACHABLE},
+    };
+    const mr_id program = scripted_make(&s, ops, COUNT(ops));
+    (void)scripted_send(&s, &program, most, NULL, 0);
+    const uint32_t since = height(&s);
+    assert_int_equal(only_waiting(&s).system_gas, most - 5000);
+    const mr_id letter = only_letter(&s).message;
+    const mr_transaction reply = take_letter(MR_TRANSACTION_REPLY, &s.alice, &letter, most);
+    (void)scripted_block(&s, &reply, 1);
+    assert_int_equal(only_waiting(&s).gas, most);
+    scripted_until(&s, since + 2);
+    static const uint32_t codes[] = {0, 100, 0, 100, 0, 100};
+    for (unsigned i = 0; i < COUNT(codes); i++)
+        assert_int_equal(scripted_code(&s, &program, 2 + i), codes[i]);
+    assert_int_equal(only_waiting(&s).system_gas, most);
+    scripted_until(&s, since + 3);
+    expect_receipt(&s, 1, MR_KIND_SIGNAL, MR_OUTCOME_OK, most, 1000);
+    scripted_close(&s);
+}
+
 static void a_removed_message_signals_too_and_a_success_gives_the_reservation_back(void **state)
 {
     (void)state;
@@ -368,9 +435,11 @@ int main(void)
         cmocka_unit_test(a_message_that_waits_keeps_a_64th_and_replies_bring_gas_home),
         cmocka_unit_test(a_reply_without_gas_draws_on_the_message_it_belongs_to),
         cmocka_unit_test(a_reply_wakes_its_message_and_may_draw_all_of_one_that_was_woken),
+        cmocka_unit_test(gas_goes_home_before_the_message_is_woken),
         cmocka_unit_test(handles_go_on_counting_and_value_is_brought_once),
         cmocka_unit_test(only_messages_of_the_same_program_are_woken_and_late_wakes_are_tasks),
         cmocka_unit_test(a_message_that_fails_after_it_waited_signals_on_its_system_reservation),
+        cmocka_unit_test(a_system_reservation_has_2_to_the_62_at_most),
         cmocka_unit_test(a_removed_message_signals_too_and_a_success_gives_the_reservation_back),
         cmocka_unit_test(a_woken_message_with_too_little_gas_to_begin_signals),
     };

@@ -124,7 +124,7 @@ static void fail(mr_reference_step *s, const uint8_t code[4], mr_span payload, u
                  uint64_t added)
 {
     const mr_reference_message *m = &s->m;
-    const uint64_t system_gas = m->context.system_gas + added;
+    const uint64_t system_gas = mr_reference_system_gas(s, added);
     if (m->message.kind == MR_KIND_INIT && s->program->status == MR_PROGRAM_UNINITIALIZED) {
         s->program->status = MR_PROGRAM_TERMINATED;
         mr_reference_close_program(s, m->message.source, m->from_program);
@@ -149,6 +149,7 @@ static void fail(mr_reference_step *s, const uint8_t code[4], mr_span payload, u
         mr_reference_leave_rest(s, own);
     }
     mr_reference_return_drawn(s);
+    mr_reference_find_end_again(s);
 }
 
 /* ---- Running ---- */

@@ -3,6 +3,15 @@
  * goes back to whoever paid. */
 #include "tests/reference/step.h"
 
+#include "base/assert.h"
+
+uint64_t mr_reference_system_gas(const mr_reference_step *s, uint64_t added)
+{
+    const uint64_t most = (uint64_t)1 << 62, before = s->m.context.system_gas;
+    MR_ASSERT(before <= most && added <= most - before);
+    return before + added;
+}
+
 /* ---- The message a reply belongs to ---- */
 
 /* The message that `m`, a reply, belongs to: in the waitlist or in the queue; or neither. */
@@ -60,9 +69,16 @@ void mr_reference_return_drawn(mr_reference_step *s)
     const uint64_t stays = s->home < room ? s->home : room;
     to->gas_limit += stays;
     mr_reference_give_back(s, s->home - stays);
-    if (b.woken != NULL)
+}
+
+void mr_reference_find_end_again(mr_reference_step *s)
+{
+    if (s->drawn == 0 && s->home == 0)
         return;
-    mr_reference_waiting_message *w = b.waiting;
+    mr_reference *r = s->r;
+    mr_reference_waiting_message *w = belongs(r, &s->m).waiting;
+    if (w == NULL)
+        return;
     const uint32_t paid = mr_reference_paid_until(r, w->since, w->message.message.gas_limit);
     const uint32_t until = paid < w->wish ? paid : w->wish;
     if (until == w->until)

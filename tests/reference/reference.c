@@ -47,7 +47,7 @@ uint64_t mr_reference_gas_held(const mr_reference *r)
     return sum;
 }
 
-mr_value mr_reference_value_queued(const mr_reference *r)
+static mr_value value_queued(const mr_reference *r)
 {
     mr_value sum = 0;
     for (size_t i = 0; i < r->queue_count; i++)
@@ -55,7 +55,7 @@ mr_value mr_reference_value_queued(const mr_reference *r)
     return sum;
 }
 
-mr_value mr_reference_value_held(const mr_reference *r)
+static mr_value value_held(const mr_reference *r)
 {
     mr_value sum = 0;
     for (size_t i = 0; i < r->letters_count; i++)
@@ -68,7 +68,7 @@ mr_value mr_reference_value_held(const mr_reference *r)
 /* All value there is: what was issued, if none is made or lost. */
 static mr_value value_everywhere(const mr_reference *r)
 {
-    mr_value sum = mr_reference_value_queued(r) + mr_reference_value_held(r);
+    mr_value sum = value_queued(r) + value_held(r);
     for (size_t i = 0; i < r->accounts_count; i++)
         sum += r->accounts[i].balance;
     for (size_t i = 0; i < r->programs_count; i++)
@@ -215,6 +215,7 @@ const mr_reference_block *mr_reference_execute(mr_reference *r, const mr_block_p
     list_queue(r);
     block->gas_queued = mr_reference_gas_queued(r);
     block->gas_held = mr_reference_gas_held(r);
+    block->value_queued = value_queued(r);
     block->info.root = mr_reference_root(r);
     MR_ASSERT(gas_before + block->gas_bought == block->gas_queued + block->gas_held +
                                                     block->info.gas_burned + block->info.gas_rent +

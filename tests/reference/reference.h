@@ -33,9 +33,10 @@ typedef struct mr_reference_block {
     mr_queued_message *queue; /* what is left for later blocks, info.queue_count of them */
     uint64_t gas_bought;
     uint64_t gas_refunded;
-    uint64_t gas_queued; /* in the queue after the block, deposits and system reservations too */
-    uint64_t gas_held;   /* of waiting messages, letters, tasks and reservations after it */
-    bool closed;         /* the block's gas limit closed a destination */
+    uint64_t gas_queued;   /* in the queue after the block, deposits and system reservations too */
+    uint64_t gas_held;     /* of waiting messages, letters, tasks and reservations after it */
+    mr_value value_queued; /* that messages of the queue bring after it */
+    bool closed;           /* the block's gas limit closed a destination */
 } mr_reference_block;
 
 /* A message that a user may reply to. */
@@ -125,10 +126,6 @@ mr_value mr_reference_balance(const mr_reference *reference, const mr_id *accoun
 uint64_t mr_reference_gas_queued(const mr_reference *reference);
 uint64_t mr_reference_gas_held(const mr_reference *reference);
 
-/* mr_reference_value_queued returns what the messages of the queue bring, mr_reference_value_held
- * what letters and tasks hold. */
-mr_value mr_reference_value_queued(const mr_reference *reference);
-mr_value mr_reference_value_held(const mr_reference *reference);
 void mr_reference_totals(const mr_reference *reference, mr_value *issued, mr_value *burned);
 
 #endif

@@ -32,6 +32,10 @@ void mr_reference_leave_rest(mr_reference_step *s, uint64_t gas);
  * was, and what is the message's own, which it returns. */
 uint64_t mr_reference_own_part(mr_reference_step *s, uint64_t left);
 
+/* mr_reference_system_gas returns what the message's system reservation has, with what its run has
+ * added: 2^62 at most, which is asserted. */
+uint64_t mr_reference_system_gas(const mr_reference_step *s, uint64_t added);
+
 /* mr_reference_child makes a message that the dispatch sends: from the program, paid for by the
  * message's payer, of the next generation. */
 mr_reference_message mr_reference_child(const mr_reference_step *s, const mr_id *destination,
@@ -49,8 +53,10 @@ void mr_reference_close_program(mr_reference_step *s, const mr_id *heir, bool he
 bool mr_reference_exists(const mr_reference_step *s, const mr_id *id);
 
 /* mr_reference_return_drawn takes what was drawn off the message that the reply belongs to, and
- * gives it what goes home. */
+ * gives it what goes home, before anything is woken; mr_reference_find_end_again moves the end of
+ * its waiting afterwards, if it waits still. */
 void mr_reference_return_drawn(mr_reference_step *s);
+void mr_reference_find_end_again(mr_reference_step *s);
 
 /* mr_reference_succeed does what a dispatch that succeeded or waits asked for. */
 void mr_reference_succeed(mr_reference_step *s, const mr_execution *e);

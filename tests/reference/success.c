@@ -51,7 +51,7 @@ static division divide(mr_reference_step *s, const mr_execution *e)
     }
     /* Gas that is nobody's yet; of it what may be drawn stays where it is, as far as it is not
      * needed. The system reservation is the message's own. */
-    const uint64_t system_gas = waits(e) ? 0 : e->system_gas + s->m.context.system_gas;
+    const uint64_t system_gas = waits(e) ? 0 : mr_reference_system_gas(s, e->system_gas);
     const uint64_t left = e->gas_left + set_aside - (waits(e) ? e->wait_reserve : 0);
     const uint64_t own = (left > s->draw ? left - s->draw : 0) + system_gas;
     uint64_t to_share = own > set_aside ? own : set_aside;
@@ -268,7 +268,7 @@ static mr_context remember(mr_reference_step *s, const mr_execution *e)
     mr_context context = {
         .handles = e->handles_before + e->drafts_count,
         .reservations = e->reservations_made,
-        .system_gas = before->system_gas + e->system_gas,
+        .system_gas = mr_reference_system_gas(s, e->system_gas),
     };
     mr_id *created = mr_arena_alloc(&s->r->kept, (before->created_count + e->committed_count + 1) *
                                                      sizeof *created);
@@ -322,8 +322,9 @@ void mr_reference_succeed(mr_reference_step *s, const mr_execution *e)
         answer(s, e, &d);
     mr_reference_rent(s->r, e->rent);
     change_reservations(s, e);
-    wake(s, e);
     mr_reference_return_drawn(s);
+    wake(s, e);
+    mr_reference_find_end_again(s);
     if (waits(e)) {
         wait(s, e, d.kept);
         return;

@@ -67,7 +67,7 @@ static void set(fixture *at, size_t place, bool present)
         mr_unit_tree_set(at->tree, at->indices[place], present ? &at->leaves[place] : NULL), MR_OK);
 }
 
-/* Grows, changes, shrinks to nothing and grows again, comparing roots on the way. */
+/* Grows, changes, shrinks to nothing, grows again and is cleared, comparing roots on the way. */
 static void live(fixture *at)
 {
     for (uint32_t step = 0; step < 160; step++) {
@@ -81,6 +81,14 @@ static void live(fixture *at)
         set(at, i, false);
     assert_root(at);
     set(at, 7, true);
+    assert_root(at);
+    for (uint32_t i = 0; i < POOL; i += 3)
+        set(at, i, true);
+    mr_unit_tree_clear(at->tree);
+    memset(at->present, 0, sizeof at->present);
+    assert_root(at);
+    for (uint32_t i = 0; i < POOL; i += 5)
+        set(at, i, true);
     assert_root(at);
 }
 
