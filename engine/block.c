@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/probe.h"
 #include "engine/id.h"
 
 void mr_block_destroy(mr_block *block, uint32_t streams_count)
@@ -188,7 +189,9 @@ static mr_status execute(mr_block *block, mr_error *error)
 {
     mr_engine *engine = block->engine;
     const uint64_t start = mr_clock_ns();
+    MR_PROBE(admission__begin, block->info.height, block->info.transactions_count);
     MR_TRY(mr_block_admit(block, error));
+    MR_PROBE(admission__end, block->info.height);
     mr_status status = mr_stored_encode_transactions(block);
     block->transactions = NULL;
     if (status != MR_OK)
@@ -206,8 +209,10 @@ static mr_status execute(mr_block *block, mr_error *error)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for messages to users");
     if (MR_ROOM(block->debug_places, block->debug_places_capacity, block->debug_count) != MR_OK)
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for what programs printed");
+    MR_PROBE(seal__begin, block->info.height);
     if (!engine->alone || engine->trying)
         MR_TRY(mr_block_seal(block, error));
+    MR_PROBE(seal__end, block->info.height);
     const uint64_t sealed = mr_clock_ns();
     engine->statistics.seal_ns += sealed - ran;
     engine->statistics.commit_ns += sealed - ran;
@@ -382,6 +387,8 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
     if (engine->of != NULL && !engine->trying)
         return MR_FAIL(error, MR_STATE, "a block on a view cannot be committed");
     const uint64_t start = mr_clock_ns();
+    const uint64_t height = block->info.height;
+    MR_PROBE(commit__begin, height);
     mr_status status = mr_block_write(block);
     if (status != MR_OK)
         return MR_FAIL(error, status, "the block could not be written: %s", mr_status_text(status));
@@ -409,6 +416,7 @@ mr_status mr_block_commit(mr_block *block, mr_durability durability, mr_error *e
         engine->statistics.wait_ns += mr_clock_ns() - accepted;
     }
     engine->statistics.commit_ns += mr_clock_ns() - start;
+    MR_PROBE(commit__end, height, status);
     return status;
 }
 

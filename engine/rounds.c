@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "engine/waiting.h"
 
 void mr_tally_add(mr_tally *to, const mr_tally *more)
@@ -304,7 +305,11 @@ static size_t next(void *ctx, mr_round *round, const mr_item **items)
 {
     mr_block *block = ctx;
     size_t count = 0;
+    if (block->rounds_count > 0)
+        MR_PROBE(round__end, block->info.height, block->rounds_count);
     mr_status status = prepare(block, round, items, &count);
+    if (status == MR_OK && count > 0)
+        MR_PROBE(round__begin, block->info.height, block->rounds_count, count);
     if (status == MR_OK)
         return count;
     if (block->failure == MR_OK)

@@ -3,6 +3,8 @@
  * running; what follows from that is in the files settle_*.c. */
 #include "engine/settle_gas.h"
 
+#include "base/probe.h"
+
 /* Keeps the text of the receipt and what the program printed for the block's readers. */
 static void keep_notes(mr_settling *at, const mr_execution *execution)
 {
@@ -128,10 +130,13 @@ static void execute(mr_settling *at)
     if (status != MR_OK)
         return mr_settle_fail(stream, status);
     prepare(at, execution);
+    MR_PROBE(run__begin, &program->id, &dispatch->message.id, dispatch->gas_limit);
     status = mr_execution_run(execution, stream->vm, &program->memory,
                               entry_of(dispatch->message.kind), charge);
+    MR_PROBE(run__end, &program->id, execution->outcome, execution->gas_left);
     if (status != MR_OK)
         return mr_settle_fail(stream, status);
+    MR_PROBE(settle__begin, &program->id, &dispatch->message.id);
     keep_notes(at, execution);
     dispatch->outcome = (uint8_t)execution->outcome;
     if (mr_execution_succeeded(execution)) {
@@ -258,6 +263,7 @@ void mr_stream_dispatch(mr_stream *stream, mr_block *block, mr_round *round, mr_
     handle(&at);
     if (traced)
         mr_trace_end(&at, &start);
+    MR_PROBE(settle__end, &program->id, &dispatch->message.id, dispatch->gas_burned);
     stream->tally.gas_burned += dispatch->gas_burned;
     stream->tally.replies += dispatch->message.kind == MR_KIND_REPLY;
     stream->tally.failures += dispatch->outcome != MR_OUTCOME_OK &&

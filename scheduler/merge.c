@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/probe.h"
+
 static void enter(mr_outbox *box, mr_outbox_chunk *chunk)
 {
     box->current = chunk;
@@ -122,6 +124,7 @@ void mr_merge_forget(mr_scheduler *scheduler)
 void mr_merge_reserve(mr_scheduler *scheduler)
 {
     mr_round *round = &scheduler->round;
+    MR_PROBE(merge__begin, round->count);
     for (uint32_t channel = 0; channel < scheduler->channels; channel++) {
         mr_output *output = &round->outputs[channel][round->turn];
         output->count = 0;

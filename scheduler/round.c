@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/probe.h"
 #include "scheduler/rcu.h"
 
 enum {
@@ -158,6 +159,7 @@ static void publish(mr_scheduler *scheduler)
             round->outputs[channel][round->turn].cost = 0;
         }
     }
+    MR_PROBE(merge__end, round->count);
     round->turn ^= 1;
     scheduler->times.rounds++;
     scheduler->times.items += round->count;
