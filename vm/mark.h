@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "vm/unit.h"
 
 enum {
@@ -23,19 +27,29 @@ enum {
  * are marks, all zero, up to the next multiple of 256 beyond `end`. */
 extern uint32_t (*mr_marks_find)(const uint8_t *marks, uint32_t at, uint32_t end);
 
+/* mr_marks_bits tells which of MR_MARK_STEP marks are set, the first in the lowest bit. */
+static inline uint64_t mr_marks_bits(const uint8_t *marks)
+{
+    uint64_t clear = 0;
+#ifdef __SSE2__
+    for (uint32_t i = 0; i < MR_MARK_STEP; i += 16) {
+        const __m128i some = _mm_load_si128((const __m128i *)(const void *)(marks + i));
+        const __m128i none = _mm_cmpeq_epi8(some, _mm_setzero_si128());
+        clear |= (uint64_t)(uint32_t)_mm_movemask_epi8(none) << i;
+    }
+#else
+    for (uint32_t i = 0; i < MR_MARK_STEP; i++)
+        clear |= (uint64_t)(marks[i] == 0) << i;
+#endif
+    return ~clear;
+}
+
 /* mr_marks_take stores the marked units of `first` .. `first` + MR_MARK_STEP - 1 at `units`,
  * ascending, and clears the marks. Returns one past the last unit stored. */
 static inline uint32_t *mr_marks_take(uint8_t *marks, uint32_t first, uint32_t *units)
 {
-    for (uint32_t i = first; i < first + MR_MARK_STEP; i += 8) {
-        uint64_t word;
-        memcpy(&word, marks + i, 8);
-        while (word != 0) {
-            uint32_t byte = (uint32_t)__builtin_ctzll(word) / 8;
-            *units++ = i + byte;
-            word &= ~((uint64_t)0xff << (byte * 8));
-        }
-    }
+    for (uint64_t bits = mr_marks_bits(marks + first); bits != 0; bits &= bits - 1)
+        *units++ = first + (uint32_t)__builtin_ctzll(bits);
     memset(marks + first, 0, MR_MARK_STEP);
     return units;
 }

@@ -49,7 +49,8 @@ static const layer homes[] = {
 
 /* Of the C library, the C++ library, the compiler and the kernel. Headers of C++ have no dot. */
 static const char system_headers[] =
-    "arpa/ assert.h ctype.h cpuid.h dirent.h dlfcn.h elf.h errno.h fcntl.h ftw.h immintrin.h "
+    "arpa/ assert.h ctype.h cpuid.h dirent.h dlfcn.h elf.h emmintrin.h errno.h fcntl.h ftw.h "
+    "immintrin.h "
     "inttypes.h limits.h linux/ malloc.h math.h memory poll.h pthread.h sanitizer/ sched.h "
     "search.h "
     "setjmp.h signal.h spawn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h "
