@@ -21,6 +21,7 @@ static const char *const flags[] = {
     "-fwrapv",
     "-fno-stack-protector",
     "-fcf-protection=none",
+    "-fno-omit-frame-pointer", /* for call graphs of perf; costs about 1% */
     "-fstack-usage",
     "-w",
     "-pipe",
