@@ -178,19 +178,21 @@ enum { mr_counted = __COUNTER__ + 1 };
 #define FUNC_EPILOGUE
 #endif
 
-/* Loads are from the first memory. A store of a mark follows the store it belongs to, and there is
- * a mark for every unit there is: what could be stored can be marked. */
+/* Both sides of the comparison are below 2^34; what is subtracted is the same for all accesses of
+ * one width, so that it can be taken out of loops. Loads are from the first memory. A store of a
+ * mark follows the store it belongs to, and there is a mark for every unit there is: what could be
+ * stored can be marked. */
 #define MR_LOAD(address, type, as, to)                                                             \
     ({                                                                                             \
         const u64 a_ = (address);                                                                  \
-        if (UNLIKELY(a_ + sizeof(type) > mr_size))                                                 \
+        if (UNLIKELY((s64)a_ > (s64)mr_size - (s64)sizeof(type)))                                  \
             TRAP(OOB);                                                                             \
         (to)(as) * (const type *)(mr_bytes + a_);                                                  \
     })
 #define MR_STORE(address, type, value)                                                             \
     do {                                                                                           \
         const u64 a_ = (address);                                                                  \
-        if (UNLIKELY(a_ + sizeof(type) > mr_size))                                                 \
+        if (UNLIKELY((s64)a_ > (s64)mr_size - (s64)sizeof(type)))                                  \
             TRAP(OOB);                                                                             \
         *(type *)(mr_bytes + a_) = (type)(value);                                                  \
     } while (0)
