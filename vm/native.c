@@ -44,6 +44,14 @@ static bool is_artifact(const void *slot)
     return slot != NULL && slot != FAILED && slot != WANTED;
 }
 
+static uint32_t builders_of(const mr_native_options *options)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const uint32_t wanted =
+        options->builders_max != 0 ? options->builders_max : (uint32_t)(cores < 4 ? 1 : cores / 4);
+    return wanted < BUILDERS_MAX ? wanted : BUILDERS_MAX;
+}
+
 mr_status mr_native_new(const mr_native_options *options, const mr_module_rules *rules,
                         const mr_code_prices *prices, mr_native **out, mr_error *error)
 {
@@ -51,8 +59,7 @@ mr_status mr_native_new(const mr_native_options *options, const mr_module_rules 
     if (native == NULL)
         return MR_FAIL(error, MR_NO_MEMORY, "no memory for the native tier");
     native->end = &native->first;
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    native->builders_max = cores < 1 ? 1 : cores > BUILDERS_MAX ? BUILDERS_MAX : (uint32_t)cores;
+    native->builders_max = builders_of(options);
     (void)pthread_mutex_init(&native->lock, NULL);
     (void)pthread_cond_init(&native->changed, NULL);
     mr_error why;

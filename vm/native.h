@@ -27,6 +27,7 @@ typedef struct mr_native_options {
     uint32_t seconds_max;        /* of processor time, and four times that by the clock; 0: 120 */
     uint64_t memory_bytes_max;   /* of each process of the compiler; 0: 2 GiB */
     uint64_t artifact_bytes_max; /* of what comes out; 0: 64 MiB */
+    uint32_t builders_max; /* compilers at once; 0: one for every four cores, but one at least */
     bool frames; /* compiled code tells which functions are active when it fails, for which every
                   * call writes a word */
 } mr_native_options;

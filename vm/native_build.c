@@ -19,7 +19,7 @@ enum { FLAGS_MAX = 48, CLOCK_FACTOR = 4 };
 /* Limits are set by a shell, which then becomes the compiler: nothing of ours runs between fork and
  * exec, whatever other threads hold. A core file of a compiler helps nobody. */
 static const char limited[] = "ulimit -c 0 && ulimit -t \"$1\" && ulimit -v \"$2\" && "
-                              "ulimit -f \"$3\" && shift 3 && exec nice -n 10 \"$@\"";
+                              "ulimit -f \"$3\" && shift 3 && exec nice -n 19 \"$@\"";
 
 static mr_status fail_io(mr_error *error, const char *what, const char *where)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/vm.h"
 
+#include <unistd.h>
+
 #include "vm/memory_heap.h"
 #include "vm/run.h"
 
@@ -29,9 +31,14 @@ const char *mr_vm_outcome_text(mr_vm_outcome outcome)
     return "unknown outcome";
 }
 
+static uint32_t cores(void)
+{
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : (uint32_t)count;
+}
+
 static mr_status fill(mr_vm *vm, const mr_vm_options *options, mr_error *error)
 {
-    static const mr_native_options defaults;
     vm->options = *options;
     vm->lives = mr_lives_new(options->live_bytes_max);
     if (vm->lives == NULL)
@@ -43,8 +50,12 @@ static mr_status fill(mr_vm *vm, const mr_vm_options *options, mr_error *error)
     }
     if (options->tier == MR_TIER_INTERP)
         return MR_OK;
-    return mr_native_new(options->native != NULL ? options->native : &defaults, options->rules,
-                         options->prices, &vm->native, error);
+    mr_native_options native = {0};
+    if (options->native != NULL)
+        native = *options->native;
+    if (native.builders_max == 0 && options->tier == MR_TIER_NATIVE)
+        native.builders_max = cores(); /* workers wait for them */
+    return mr_native_new(&native, options->rules, options->prices, &vm->native, error);
 }
 
 mr_status mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error)
