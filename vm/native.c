@@ -47,9 +47,9 @@ static bool is_artifact(const void *slot)
 static uint32_t builders_of(const mr_native_options *options)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const uint32_t wanted =
+    const uint32_t asked =
         options->builders_max != 0 ? options->builders_max : (uint32_t)(cores < 4 ? 1 : cores / 4);
-    return wanted < BUILDERS_MAX ? wanted : BUILDERS_MAX;
+    return asked < BUILDERS_MAX ? asked : BUILDERS_MAX;
 }
 
 mr_status mr_native_new(const mr_native_options *options, const mr_module_rules *rules,
