@@ -124,6 +124,10 @@ typedef struct wasm_elem_segment_expr_t {
     size_t module_offset;
 } wasm_elem_segment_expr_t;
 
+/* Where a function of a table has its first argument from: 0, the instance itself; else, for an
+ * imported one, 1 more than where the instance has it. WABT asks for nothing else. */
+#define offsetof(type, member) (1 + (size_t) & ((type *)0)->member)
+
 /* A module has one table at most. It lies behind the instance, all zeros. */
 #define wasm_rt_allocate_funcref_table(table, count, count_max)                                    \
     ((table)->data = (wasm_rt_funcref_t *)(instance + 1), (table)->size = (count))
@@ -136,7 +140,9 @@ static void funcref_table_init(wasm_rt_funcref_table_t *to, const wasm_elem_segm
         const wasm_elem_segment_expr_t *one = &from[first + i];
         to->data[at + i].func_type = func_types[one->func_type_index];
         to->data[at + i].func = one->func;
-        to->data[at + i].module_instance = (char *)instance + one->module_offset;
+        to->data[at + i].module_instance =
+            one->module_offset == 0 ? instance
+                                    : *(void **)((char *)instance + one->module_offset - 1);
     }
 }
 
@@ -178,8 +184,9 @@ enum { mr_counted = __COUNTER__ + 1 };
 #define FUNC_EPILOGUE
 #endif
 
-/* Loads are from the first memory. A store of a mark follows the store it belongs to, and there is
- * a mark for every unit there is: what could be stored can be marked. */
+/* Loads are from the first memory. Marks are not compared with where memory ends: there is one for
+ * every unit that an address can be in, and whatever is marked beyond the end is stored to next,
+ * which ends the call (vm/run.c). */
 #define MR_LOAD(address, type, as, to)                                                             \
     ({                                                                                             \
         const u64 a_ = (address);                                                                  \
