@@ -297,6 +297,11 @@ static void a_compiler_that_does_not_do_it_leaves_programs_interpreted(void **st
         {"untold", "echo garbage >m.so", "does not tell what code takes of the stack"},
         {"greedy", "printf 'm.c:1:1:w2c_f1\\t400000\\tstatic\\n' >m.su; echo >m.so",
          "MiB of stack"},
+        {"split",
+         "printf 'm.c:1:1:w2c_f1\\t20000\\tstatic\\nm.c:1:1:w2c_f1.part.0\\t20000\\tstatic\\n' "
+         ">m.su;"
+         "echo >m.so",
+         "MiB of stack"},
         {"moving", "printf 'm.c:1:1:w2c_f1\\t40\\tdynamic\\n' >m.su; echo >m.so", "does not tell"},
         {"crashing", "kill -SEGV $$", "failed"},
         {"hungry", "x=0123456789abcdef; while :; do x=$x$x; done", "failed"},
