@@ -18,8 +18,9 @@
 
 enum {
     MR_UNITS_MAX = MR_PAGES_MAX * MR_PAGE_UNITS,
-    MR_STRADDLE_BYTES = 8, /* 7 would do: i64.store is the widest */
-    MR_MARK_STEP = 64,     /* marks taken together */
+    MR_MARKS_BYTES = 1 << (32 - MR_UNIT_SHIFT), /* one for each unit that an address can be in */
+    MR_STRADDLE_BYTES = 8,                      /* 7 would do: i64.store is the widest */
+    MR_MARK_STEP = 64,                          /* marks taken together */
 };
 
 /* mr_marks_find returns the first multiple of MR_MARK_STEP from `at` on in whose step a mark is

@@ -124,18 +124,22 @@ static bool wait_for(pid_t child, uint64_t seconds, const _Atomic bool *stop, bo
     return !*late && ended == child && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
-/* The first line that the compiler complained with. */
+/* What the compiler complained of: the first line that says "error", else the first line. */
 static void read_complaint(const char *directory, char *out, size_t size)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], line[200];
     out[0] = 0;
     if ((size_t)snprintf(path, sizeof path, "%s/m.txt", directory) >= sizeof path)
         return;
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return;
-    if (fgets(out, (int)size, file) == NULL)
-        out[0] = 0;
+    bool found = false;
+    while (!found && fgets(line, sizeof line, file) != NULL) {
+        found = strstr(line, "error") != NULL;
+        if (found || out[0] == 0)
+            (void)snprintf(out, size, "%s", line);
+    }
     (void)fclose(file);
     for (char *at = out; *at != 0; at++) {
         if ((unsigned char)*at < ' ')

@@ -124,6 +124,10 @@ typedef struct wasm_elem_segment_expr_t {
     size_t module_offset;
 } wasm_elem_segment_expr_t;
 
+/* Where a function of a table has its first argument from: 0, the instance itself; else, for an
+ * imported one, 1 more than where the instance has it. WABT asks for nothing else. */
+#define offsetof(type, member) (1 + (size_t) & ((type *)0)->member)
+
 /* A module has one table at most. It lies behind the instance, all zeros. */
 #define wasm_rt_allocate_funcref_table(table, count, count_max)                                    \
     ((table)->data = (wasm_rt_funcref_t *)(instance + 1), (table)->size = (count))
@@ -136,7 +140,9 @@ static void funcref_table_init(wasm_rt_funcref_table_t *to, const wasm_elem_segm
         const wasm_elem_segment_expr_t *one = &from[first + i];
         to->data[at + i].func_type = func_types[one->func_type_index];
         to->data[at + i].func = one->func;
-        to->data[at + i].module_instance = (char *)instance + one->module_offset;
+        to->data[at + i].module_instance =
+            one->module_offset == 0 ? instance
+                                    : *(void **)((char *)instance + one->module_offset - 1);
     }
 }
 
@@ -153,8 +159,9 @@ static MR_COLD void mr_trap(mr_native_host *host, int why)
     }
 }
 
-/* Every function has its instance under this name. */
-#define TRAP(why)   (mr_trap(instance->Z_env_instance, MR_NATIVE_##why), 0)
+/* Every function has its instance under this name. Every rewritten module imports mr.break, so that
+ * the host is there; from env it need import no function. */
+#define TRAP(why)   (mr_trap(instance->Z_mr_instance, MR_NATIVE_##why), 0)
 #define UNREACHABLE TRAP(UNREACHABLE)
 
 #define MR_REFRESH                                                                                 \
@@ -170,18 +177,18 @@ static MR_COLD void mr_trap(mr_native_host *host, int why)
 enum { mr_counted = __COUNTER__ + 1 };
 #define FUNC_PROLOGUE                                                                              \
     MR_LOCALS;                                                                                     \
-    instance->Z_env_instance->functions[instance->Z_env_instance->depth++] =                       \
+    instance->Z_mr_instance->functions[instance->Z_mr_instance->depth++] =                         \
         MR_NATIVE_FRAMES + __COUNTER__ - mr_counted
-#define FUNC_EPILOGUE instance->Z_env_instance->depth--
+#define FUNC_EPILOGUE instance->Z_mr_instance->depth--
 #else
 #define FUNC_PROLOGUE MR_LOCALS
 #define FUNC_EPILOGUE
 #endif
 
 /* Both sides of the comparison are below 2^34; what is subtracted is the same for all accesses of
- * one width, so that it can be taken out of loops. Loads are from the first memory. A store of a
- * mark follows the store it belongs to, and there is a mark for every unit there is: what could be
- * stored can be marked. */
+ * one width, so that it can be taken out of loops. Loads are from the first memory. Marks are not
+ * compared with where memory ends: there is one for every unit that an address can be in, and
+ * whatever is marked beyond the end is stored to next, which ends the call (vm/run.c). */
 #define MR_LOAD(address, type, as, to)                                                             \
     ({                                                                                             \
         const u64 a_ = (address);                                                                  \
@@ -227,9 +234,9 @@ enum { mr_counted = __COUNTER__ + 1 };
 #define CALL_INDIRECT(table, t, ft, x, ...)                                                        \
     (LIKELY((x) < (table).size && (table).data[x].func &&                                          \
             (table).data[x].func_type == func_types[ft]) ||                                        \
-         (mr_trap(instance->Z_env_instance, (x) >= (table).size         ? MR_NATIVE_NO_ELEMENT     \
-                                            : (table).data[x].func == 0 ? MR_NATIVE_EMPTY_ELEMENT  \
-                                                                        : MR_NATIVE_ELEMENT_TYPE), \
+         (mr_trap(instance->Z_mr_instance, (x) >= (table).size         ? MR_NATIVE_NO_ELEMENT      \
+                                           : (table).data[x].func == 0 ? MR_NATIVE_EMPTY_ELEMENT   \
+                                                                       : MR_NATIVE_ELEMENT_TYPE),  \
           0),                                                                                      \
      ((t)(table).data[x].func)(__VA_ARGS__))
 

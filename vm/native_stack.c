@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of a frame: what the compiler does not count, return address included. Of a call: for host
@@ -12,25 +13,42 @@ enum { FRAME_SPARE_BYTES = 16, CALL_SPARE_BYTES = 256 << 10 };
 
 typedef struct bound {
     const mr_stack_facts *facts;
-    uint64_t most; /* of the module's functions */
-    uint64_t once; /* frames of others, each of which is there once */
-    uint32_t seen; /* functions of the module */
+    uint64_t *frames; /* of the module's functions, by number; 0 not seen */
+    uint64_t once;    /* frames of others, each of which is there once */
 } bound;
 
-/* What the symbol `name` takes. */
+/* What the symbol `name` takes. gcc may make several of one function, of which a call then has
+ * more than one frame: a part of the function, as w2c_f12.part.0, is called by the rest of it. */
 static void add(bound *to, const char *name, uint64_t bytes)
 {
-    const mr_native_text *text = to->facts->text;
     unsigned function;
     bytes += FRAME_SPARE_BYTES;
-    if (sscanf(name, "w2c_f%u", &function) != 1 || function >= text->functions_count) {
+    if (sscanf(name, "w2c_f%u", &function) == 1 && function < to->facts->text->functions_count)
+        to->frames[function] += bytes;
+    else
         to->once += bytes;
-        return;
+}
+
+/* What the module's functions take, whatever calls whatever. */
+static uint64_t all_frames(const bound *of)
+{
+    const mr_native_text *text = of->facts->text;
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < text->functions_count; i++) {
+        const uint64_t values = text->values[i];
+        const uint64_t all =
+            (of->frames[i] * mr_code_values_max(of->facts->prices) + values - 1) / values;
+        most = all > most ? all : most;
     }
-    const uint64_t values = text->values[function];
-    const uint64_t all = (bytes * mr_code_values_max(to->facts->prices) + values - 1) / values;
-    to->most = all > to->most ? all : to->most;
-    to->seen++;
+    return most;
+}
+
+static uint32_t functions_seen(const bound *of)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < of->facts->text->functions_count; i++)
+        seen += of->frames[i] != 0;
+    return seen;
 }
 
 /* ---- gcc and clang ---- */
@@ -70,7 +88,7 @@ static mr_status read_list(bound *to)
         add(to, name != NULL ? name + 1 : line, bytes);
     }
     (void)fclose(file);
-    return status == MR_OK && to->most + to->once == 0 ? MR_MODULE : status;
+    return status == MR_OK && all_frames(to) + to->once == 0 ? MR_MODULE : status;
 }
 
 /* ---- tcc ---- */
@@ -146,15 +164,19 @@ static mr_status read_code(bound *to)
         MR_TRY(add_frame(to, &head, (const char *)object.data + names.sh_offset + symbol.st_name,
                          symbol.st_value));
     }
-    return to->seen == to->facts->text->functions_count - to->facts->text->imports_count
+    return functions_seen(to) == to->facts->text->functions_count - to->facts->text->imports_count
                ? MR_OK
                : MR_MODULE;
 }
 
 mr_status mr_native_stack(const mr_stack_facts *facts, uint64_t *out)
 {
-    bound to = {.facts = facts};
-    MR_TRY(facts->is_tcc ? read_code(&to) : read_list(&to));
-    *out = to.most + to.once + CALL_SPARE_BYTES;
-    return MR_OK;
+    bound to = {.facts = facts, .frames = calloc(facts->text->functions_count, sizeof *to.frames)};
+    if (to.frames == NULL)
+        return MR_NO_MEMORY;
+    const mr_status status = facts->is_tcc ? read_code(&to) : read_list(&to);
+    if (status == MR_OK)
+        *out = all_frames(&to) + to.once + CALL_SPARE_BYTES;
+    free(to.frames);
+    return status;
 }

@@ -19,7 +19,7 @@ typedef struct mr_stack_facts {
 } mr_stack_facts;
 
 /* mr_native_stack tells the bytes, some for host functions included. Errors: MR_MODULE it cannot be
- * told. */
+ * told; MR_NO_MEMORY. */
 mr_status mr_native_stack(const mr_stack_facts *facts, uint64_t *out);
 
 #endif

@@ -172,8 +172,9 @@ std::string end_text(const wabt::Module &module, const Imports &imports, uint32_
     text += "void Z_mrZ_break(mr_native_host *host, u32 why) { mr_trap(host, (int)why); }\n"
             "static void mr_instantiate(void *at, mr_native_host *host)\n{\n"
             "    Z_m_instance_t *instance = at;\n"
-            "    instance->Z_env_instance = host;\n"
             "    instance->Z_mr_instance = host;\n";
+    if (!imports.empty())
+        text += "    instance->Z_env_instance = host;\n";
     if (!module.globals.empty())
         text += "    init_globals(instance);\n";
     if (!module.tables.empty())

@@ -12,9 +12,10 @@
  *
  * Stores to offsets of the same base, a local that is not set in between, form a group with such a
  * range and share its marks, which are made right after the group's first store: that one was
- * inside memory, so the others' marks are inside the marks memory, unless they trap as well. A
- * group grows only as long as nothing but stores and loads can trap or leave. Later stores within
- * its range need nothing, as long as the first store lies on every path to them. */
+ * inside memory, so the others' marks are inside the marks memory, unless they trap as well; what
+ * that leaves behind is for the run to mend (vm/run.c). A group grows only as long as nothing but
+ * stores and loads can trap or leave. Later stores within its range need nothing, as long as the
+ * first store lies on every path to them. */
 #include "vm/rewrite.h"
 
 #include "vm/mark.h"

@@ -17,11 +17,11 @@ static mr_run *new_run(mr_vm_worker *worker)
     if (run == NULL)
         return NULL;
     run->worker = worker;
-    run->marks = mr_heap_map(MR_UNITS_MAX);
+    run->marks = mr_heap_map(MR_MARKS_BYTES);
     run->touched = mr_heap_map(MR_UNITS_MAX * sizeof *run->touched);
     if (run->marks != NULL && run->touched != NULL)
         return run;
-    mr_heap_unmap(run->marks, MR_UNITS_MAX);
+    mr_heap_unmap(run->marks, MR_MARKS_BYTES);
     mr_heap_unmap(run->touched, MR_UNITS_MAX * sizeof *run->touched);
     mr_heap_free(run);
     return NULL;
@@ -168,6 +168,21 @@ static mr_vm_outcome judge(const mr_run *run, mr_tier_end end, uint64_t *gas_lef
     return outcome_of(end);
 }
 
+/* Stores within a unit's size of each other share marks, which are made after the first of them
+ * (vm/rewrite_marks.c). If another of them is out of bounds, so may its mark be. The interpreter
+ * then ends the call at that mark, and none may yet tell of the first store, which was in the last
+ * unit of memory; compiled code makes the mark, of the unit behind memory or of the last one that
+ * an address can be in, and ends at the store. */
+static void mend_marks(mr_run *run)
+{
+    const uint32_t end = run->pages * MR_PAGE_UNITS;
+    static_assert(MR_UNITS_MAX < MR_MARKS_BYTES - 1, "there is a mark behind the largest memory");
+    run->marks[end] = 0;
+    run->marks[MR_MARKS_BYTES - 1] = 0;
+    if (end > 0)
+        run->marks[end - 1] = 1;
+}
+
 mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *context,
                           uint64_t *gas_left)
 {
@@ -196,6 +211,8 @@ mr_vm_outcome mr_run_call(mr_run *run, uint32_t entry, uint64_t gas, void *conte
         worker->counters.call_ns += mr_clock_ns() - start;
     worker->counters.calls++;
     run->calling = false;
+    if (end == MR_TIER_OUT_OF_BOUNDS)
+        mend_marks(run);
     if (call.watch != NULL)
         mr_watch_end(&watch);
     mr_vm_outcome outcome = judge(run, end, gas_left);

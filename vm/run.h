@@ -41,7 +41,7 @@ struct mr_run {
     bool calling;
     uint64_t gas_aside;  /* beyond what the module's signed global can hold */
     uint64_t set_aside;  /* gas that left the call and is not burned */
-    uint8_t *marks;      /* MR_UNITS_MAX bytes, all zero between runs */
+    uint8_t *marks;      /* MR_MARKS_BYTES, all zero between runs */
     mr_touched *touched; /* room for MR_UNITS_MAX; filled when the run ends */
     mr_run *next_idle;
     bool has_backtrace;

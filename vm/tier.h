@@ -18,8 +18,8 @@ typedef struct mr_tier_instance {
     int64_t *gas; /* the module's gas global; negative is out of gas */
 } mr_tier_instance;
 
-/* Plain bytes, whoever executes. Marks cover exactly the pages there are, so that no mark can be
- * set for a store that is out of bounds. */
+/* Plain bytes, whoever executes. There are MR_MARKS_BYTES of marks; a tier that cannot make one for
+ * a store that is out of bounds ends the call there with MR_TIER_OUT_OF_BOUNDS. */
 typedef struct mr_tier_memory {
     uint8_t *bytes;
     uint8_t *marks;

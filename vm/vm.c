@@ -270,7 +270,7 @@ static void free_idle_runs(mr_vm_worker *worker)
     while (worker->idle_runs != NULL) {
         mr_run *run = worker->idle_runs;
         worker->idle_runs = run->next_idle;
-        mr_heap_unmap(run->marks, MR_UNITS_MAX);
+        mr_heap_unmap(run->marks, MR_MARKS_BYTES);
         mr_heap_unmap(run->touched, MR_UNITS_MAX * sizeof *run->touched);
         mr_heap_free(run);
     }

@@ -76,12 +76,10 @@ struct bare {
     uint64_t notes = 0;
     uint64_t result = 0;
     bare_end ended = BARE_DONE; // why a host function stopped
+    bool acts = false;
 
-    void note(uint64_t value)
-    {
-        notes = (notes ^ value) * 0x9e3779b97f4a7c15u;
-        notes ^= notes >> 29;
-    }
+    void note(uint64_t value) { notes = bare_mix(notes, value); }
+    void act();
     Result stop(bare_end end)
     {
         ended = end;
@@ -90,6 +88,17 @@ struct bare {
     Result host(const std::string &name, const interp::Values &params, interp::Values &results);
     Result instantiate(mr_span module, std::string *text);
 };
+
+void bare::act()
+{
+    const bare_act what = bare_act_of(notes);
+    if (what.grows && memory->PageSize() < BARE_PAGES_MAX)
+        (void)memory->Grow(1);
+    uint8_t *bytes = memory->UnsafeData() + what.at;
+    for (uint32_t i = 0; i < BARE_READ_BYTES; i++)
+        note(bytes[i]);
+    memset(bytes, what.value, what.write_bytes);
+}
 
 Result bare::host(const std::string &name, const interp::Values &params, interp::Values &results)
 {
@@ -101,13 +110,18 @@ Result bare::host(const std::string &name, const interp::Values &params, interp:
         return stop(BARE_OUT_OF_GAS);
     for (char letter : name)
         note(static_cast<uint64_t>(letter));
-    if (name == "note")
+    if (name == "note") {
         note(params[0].Get<uint32_t>());
+        count += acts ? BARE_NOTE_GAS : 0;
+    }
     if (name == "ask") {
         note(params[0].Get<uint32_t>());
         note(params[1].Get<uint64_t>());
-        results[0] = interp::Value::Make(notes);
     }
+    if (acts && (name == "ask" || name == "pick"))
+        act();
+    if (name == "ask")
+        results[0] = interp::Value::Make(notes);
     if (name == "pick")
         results[0] = interp::Value::Make(static_cast<uint32_t>(notes >> 7));
     if (name == "result")
@@ -258,6 +272,11 @@ bare *bare_new_rewritten(const mr_code *code, mr_error *error)
 void bare_free(bare *b)
 {
     delete b;
+}
+
+void bare_let_act(bare *b)
+{
+    b->acts = true;
 }
 
 bare_end bare_run(bare *b, const char *entry, int64_t gas, uint64_t count_max)

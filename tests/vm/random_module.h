@@ -84,9 +84,13 @@ static inline void rm_s64(rm *m, int64_t value)
     rm_byte(m, (uint32_t)(value & 0x7f));
 }
 
+/* How often each instruction was made, all modules together. */
+static uint64_t rm_made[256];
+
 static inline void rm_op(rm *m, uint32_t op)
 {
     rm_byte(m, op);
+    rm_made[op]++;
     m->budget--;
 }
 
@@ -133,13 +137,21 @@ static inline void rm_const(rm *m, char type)
     rm_s64(m, value);
 }
 
+/* Of units, or seldom of memory: its end, or its beginning from either side. */
+static inline int32_t rm_near_border(rm *m)
+{
+    uint32_t unit =
+        rm_random(m, 12) == 0 ? RM_PAGES * 256 * rm_random(m, 2) : rm_random(m, RM_PAGES * 256);
+    return (int32_t)(256 * unit + rm_random(m, 24)) - 12;
+}
+
 /* An address, usually inside memory and often near the border of a unit. */
 static inline void rm_address(rm *m, int depth)
 {
     int local = rm_pick_local(m, 'i');
     switch (rm_random(m, 8)) {
     case 0:
-        rm_i32(m, (int32_t)(256 * rm_random(m, 512) + rm_random(m, 16)) - 8);
+        rm_i32(m, rm_near_border(m));
         return;
     case 1:
     case 2:
@@ -204,7 +216,8 @@ static inline void rm_store_run(rm *m, int depth)
     if (local < 0)
         return;
     uint32_t base = (uint32_t)local;
-    rm_i32(m, (int32_t)(256 * (1 + rm_random(m, 500)) - rm_random(m, 24)));
+    int inner = rm_random(m, 2) == 0 ? depth - 2 : 0; /* or nothing in between */
+    rm_i32(m, rm_near_border(m));
     rm_op_u32(m, 0x21, base);
     for (uint32_t count = 2 + rm_random(m, 5); count > 0; count--) {
         switch (rm_random(m, 12)) {
@@ -248,7 +261,7 @@ static inline void rm_store_run(rm *m, int depth)
             rm_close(m);
             break;
         default:
-            rm_store_at(m, base, depth - 2);
+            rm_store_at(m, base, inner);
         }
     }
 }
@@ -291,7 +304,10 @@ static inline bool rm_call_indirect(rm *m, char result, int depth)
         return false;
     for (const char *p = rm_types[type].params; *p != '\0'; p++)
         rm_expr(m, *p, depth - 1);
-    rm_i32(m, (int32_t)(rm_random(m, 40) == 0 ? rm_random(m, RM_TABLE + 2) : element + 1));
+    if (rm_random(m, 80) == 0)
+        rm_expr(m, 'i', depth - 1);
+    else
+        rm_i32(m, (int32_t)(rm_random(m, 40) == 0 ? rm_random(m, RM_TABLE + 2) : element + 1));
     rm_op_u32(m, 0x11, type);
     rm_byte(m, 0);
     return true;
@@ -347,17 +363,37 @@ static inline void rm_dead(rm *m)
     }
 }
 
+/* Of the ways to divide, which trap now and then, only a few. */
 static inline void rm_binary(rm *m, char type, int depth)
 {
-    static const uint8_t i32_ops[] = {0x6a, 0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73,
-                                      0x74, 0x75, 0x76, 0x77, 0x6d, 0x6e, 0x70};
-    static const uint8_t i64_ops[] = {0x7c, 0x7d, 0x7e, 0x83, 0x84, 0x85, 0x86, 0x88, 0x7f, 0x82};
+    static const uint8_t i32_ops[] = {0x6a, 0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73, 0x74,
+                                      0x75, 0x76, 0x77, 0x78, 0x6d, 0x6e, 0x6f, 0x70};
+    static const uint8_t i64_ops[] = {0x7c, 0x7d, 0x7e, 0x83, 0x84, 0x85, 0x86, 0x87,
+                                      0x88, 0x89, 0x8a, 0x7f, 0x80, 0x81, 0x82};
     rm_expr(m, type, depth - 1);
     rm_expr(m, type, depth - 1);
     if (type == 'i')
-        rm_op(m, i32_ops[rm_random(m, sizeof i32_ops - (rm_random(m, 8) == 0 ? 0 : 3))]);
+        rm_op(m, i32_ops[rm_random(m, sizeof i32_ops - (rm_random(m, 8) == 0 ? 0 : 4))]);
     else
-        rm_op(m, i64_ops[rm_random(m, sizeof i64_ops - (rm_random(m, 8) == 0 ? 0 : 2))]);
+        rm_op(m, i64_ops[rm_random(m, sizeof i64_ops - (rm_random(m, 8) == 0 ? 0 : 4))]);
+}
+
+/* The operand that makes a division overflow, or one like it. */
+static inline void rm_overflow(rm *m, char type)
+{
+    rm_op(m, type == 'i' ? 0x41 : 0x42);
+    rm_s64(m, type == 'i' ? INT32_MIN : INT64_MIN);
+    rm_op(m, type == 'i' ? 0x41 : 0x42);
+    rm_s64(m, -1 + (int64_t)(rm_random(m, 8) == 0));
+    rm_op(m, (type == 'i' ? 0x6d : 0x7f) + (rm_random(m, 8) == 0 ? 0 : 1 + rm_random(m, 3)));
+}
+
+static inline void rm_comparison(rm *m, int depth)
+{
+    char type = rm_random(m, 2) == 0 ? 'i' : 'l';
+    rm_expr(m, type, depth - 1);
+    rm_expr(m, type, depth - 1);
+    rm_op(m, (type == 'i' ? 0x46 : 0x51) + rm_random(m, 10));
 }
 
 static inline void rm_unary(rm *m, char type, int depth)
@@ -414,6 +450,27 @@ static inline void rm_if_expr(rm *m, char type, int depth)
     rm_close(m);
 }
 
+/* A br_table whose targets take a value along. */
+static inline void rm_table_expr(rm *m, char type, int depth)
+{
+    uint32_t targets = rm_random(m, 5);
+    rm_open(m, 0x02, type, false, type);
+    rm_open(m, 0x02, type, false, type);
+    rm_expr(m, type, depth - 1);
+    rm_expr(m, 'i', depth - 1);
+    if (rm_random(m, 2) == 0) {
+        rm_i32(m, 7);
+        rm_op(m, 0x71); /* i32.and */
+    }
+    rm_op_u32(m, 0x0e, targets);
+    for (uint32_t i = 0; i <= targets; i++)
+        rm_u32(m, rm_random(m, 2));
+    rm_close(m);
+    rm_const(m, type);
+    rm_op(m, type == 'i' ? 0x6a : 0x7c);
+    rm_close(m);
+}
+
 static inline void rm_expr(rm *m, char type, int depth)
 {
     int local = rm_pick_local(m, type);
@@ -424,11 +481,16 @@ static inline void rm_expr(rm *m, char type, int depth)
             rm_const(m, type);
         return;
     }
-    switch (rm_random(m, 16)) {
+    switch (rm_random(m, 18)) {
     case 0:
     case 1:
     case 2:
-        rm_binary(m, type, depth);
+        if (rm_random(m, 60) == 0)
+            rm_overflow(m, type);
+        else if (type == 'i' && rm_random(m, 3) == 0)
+            rm_comparison(m, depth);
+        else
+            rm_binary(m, type, depth);
         return;
     case 3:
         rm_unary(m, type, depth);
@@ -473,6 +535,9 @@ static inline void rm_expr(rm *m, char type, int depth)
             return;
         }
         break;
+    case 13:
+        rm_table_expr(m, type, depth);
+        return;
     }
     if (local >= 0 && rm_random(m, 3) != 0)
         rm_op_u32(m, 0x20, (uint32_t)local);

@@ -215,6 +215,31 @@ static void what_was_compiled_is_found_again(void **state)
     assert_told_nothing();
 }
 
+static void a_module_that_imports_no_function_is_compiled(void **state)
+{
+    (void)state;
+    static const char text[] = "(module (import \"env\" \"memory\" (memory 1))"
+                               "(func (export \"init\")) (func (export \"handle\")))";
+    const mr_native_options native = {.directory = in_folder("alone"), .compiler = compiler()};
+    fixture f = machine(MR_TIER_NATIVE, &native);
+    mr_buffer module = {0};
+    mr_error error = {0};
+    mr_code *code = NULL;
+    if (mr_code_from_text(mr_span_text(text), "alone.wat", &module, &error) != MR_OK ||
+        mr_code_new(&fixture_rules, &fixture_prices, mr_buffer_span(&module), &code, &error) !=
+            MR_OK)
+        fail_msg("%s", error.text);
+    mr_memory memory;
+    mr_memory_init(&memory, code);
+    assert_int_equal(fixture_run(f.worker, &memory, (const step[]){{0}}), MR_VM_DONE);
+    assert_non_null(mr_native_find(code));
+    mr_memory_fini(&memory, f.pool);
+    mr_buffer_fini(&module);
+    fixture_free(&f);
+    mr_code_put(code);
+    assert_told_nothing();
+}
+
 /* Files are spoiled after the machine that made them has gone, as a disk would. */
 static void a_damaged_file_is_made_anew(void **state)
 {
@@ -296,6 +321,11 @@ static void a_compiler_that_does_not_do_it_leaves_programs_interpreted(void **st
          "cannot load"},
         {"untold", "echo garbage >m.so", "does not tell what code takes of the stack"},
         {"greedy", "printf 'm.c:1:1:w2c_f1\\t400000\\tstatic\\n' >m.su; echo >m.so",
+         "MiB of stack"},
+        {"split",
+         "printf 'm.c:1:1:w2c_f1\\t20000\\tstatic\\nm.c:1:1:w2c_f1.part.0\\t20000\\tstatic\\n' "
+         ">m.su;"
+         "echo >m.so",
          "MiB of stack"},
         {"moving", "printf 'm.c:1:1:w2c_f1\\t40\\tdynamic\\n' >m.su; echo >m.so", "does not tell"},
         {"crashing", "kill -SEGV $$", "failed"},
@@ -519,6 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_compiled_is_found_again),
+        cmocka_unit_test(a_module_that_imports_no_function_is_compiled),
         cmocka_unit_test(a_damaged_file_is_made_anew),
         cmocka_unit_test(without_a_compiler_programs_are_interpreted),
         cmocka_unit_test(without_a_directory_programs_are_interpreted),
