@@ -3,6 +3,7 @@
  *
  *   init    u32 count: 1 .. 16; empty: 1
  *   handle  any bytes: adds 1 to a u64 in each of the first `count` units
+ *   state   replies the number in the first unit, u64
  *
  * Panics: "units: malformed init". */
 #include "gear.h"
@@ -29,4 +30,9 @@ GEAR_HANDLE
 {
     for (uint32_t i = 0; i < count; i++)
         units[i].number++;
+}
+
+GEAR_STATE
+{
+    gear_reply(&units[0].number, sizeof units[0].number);
 }
