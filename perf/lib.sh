@@ -25,6 +25,8 @@ begin() {
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM
     cores=$(nproc)
+    # Compiled programs are kept from one run to the next, and none from before.
+    export XDG_CACHE_HOME="$work"
 }
 
 # size N: N, or a thousandth of it when everything is to be small.
@@ -38,11 +40,11 @@ size() {
     fi
 }
 
-# bench ARG...: one run as one flat line of JSON. Compiled programs are kept for the next run.
+# bench ARG...: one run as one flat line of JSON.
 bench() {
     rm -rf "$work/db"
     # The phases are taken out of their braces.
-    "$millrace" bench --json --native-dir "$work/native" "$@" | tr -d '\n' |
+    "$millrace" bench --json "$@" | tr -d '\n' |
         sed 's/"phases": *{//; s/} *}/}/; s/  */ /g; s/{ /{/; s/ }/}/'
     echo
 }
@@ -66,7 +68,7 @@ calc() {
             split(pair, part, /": */)
             m[substr(part[1], 2)] = part[2]
         }
-    } END { print '"$1"' }'
+    } END { print ('"$1"') }'
 }
 
 # medians EXPRESSION ARG...: over runs of a workload.
