@@ -11,7 +11,7 @@
 static void programs_are_sorted_and_found_by_name(void **state)
 {
     (void)state;
-    assert_true(mr_embedded_programs_count >= 18);
+    assert_true(mr_embedded_programs_count >= 24);
     for (size_t i = 0; i < mr_embedded_programs_count; i++) {
         const mr_embedded_program *program = &mr_embedded_programs[i];
         if (i > 0)

@@ -17,6 +17,7 @@ static const layer layers[] = {
     {"storage/", "base/ storage/ "},
     {"engine/", "base/ scheduler/ vm/ storage/ engine/ "},
     {"tools/guest/examples/", "gear.h gear_async.h "},
+    {"tools/guest/loads/", "gear.h "},
     {"tools/guest/gear_async.h", "gear.h "},
     {"tools/embed/", "gear.h "},
     {"tools/", "base/ engine/millrace.h tools/ "},
@@ -45,6 +46,7 @@ static const layer homes[] = {
     {"argp.h", "tools/ "},
     {"cmocka.h", "tests/ "},
     {"millrace/millrace.h", "tools/embed/ "},
+    {"caf/", "perf/peer/ "},
 };
 
 /* Of the C library, the C++ library, the compiler and the kernel. Headers of C++ have no dot. */

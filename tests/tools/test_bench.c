@@ -33,6 +33,11 @@ static void every_workload_has_the_same_root_on_any_number_of_streams(void **sta
         "token -p 2 -m 1000 -b 400",    "fanout -p 130 -m 1300 -b 300",
         "hot -m 2000 -b 700",           "compute -p 3 -m 40 -b 15",
         "cold -p 50 -m 1000 -b 300",    "demo -p 60 -m 2000 -b 700 --warm-up",
+        "empty -p 20 -m 2000 -b 300",   "unit -p 20 -m 2000 -b 300",
+        "units4 -p 20 -m 2000 -b 300",  "send -p 20 -m 2000 -b 300",
+        "reply -p 20 -m 2000 -b 300",   "ask -p 20 -m 2000 -b 300",
+        "create -p 5 -m 200 -b 50",     "pingpong -p 21 -m 2000 -b 1000",
+        "zipf -p 50 -m 2000 -b 300",    "idle -p 300 -m 2000 -b 300",
     };
     for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
         char arguments[128], roots[3][80];
@@ -52,6 +57,20 @@ static void every_workload_has_the_same_root_on_any_number_of_streams(void **sta
     }
 }
 
+/* The sum of 1/k up to 100 is 5.19, so the first of 100 programs gets 19% of the messages. */
+static void zipf_favours_the_first_program_as_it_should(void **state)
+{
+    (void)state;
+    json_t *object = bench("zipf -p 100 -m 20000 -b 5000 -s 1");
+    const double share = json_real_value(json_object_get(object, "hottest_share"));
+    if (share < 0.18 || share > 0.21)
+        fail_msg("a share of %.3f", share);
+    json_decref(object);
+    object = bench("counter -p 100 -m 20000 -b 5000 -s 1");
+    assert_true(json_real_value(json_object_get(object, "hottest_share")) < 0.02);
+    json_decref(object);
+}
+
 static void the_report_has_the_keys_it_promises(void **state)
 {
     (void)state;
@@ -61,6 +80,8 @@ static void the_report_has_the_keys_it_promises(void **state)
                                        "streams",
                                        "programs",
                                        "messages",
+                                       "block",
+                                       "hottest_share",
                                        "seconds",
                                        "messages_per_second",
                                        "ns_per_message_per_stream",
@@ -328,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_workload_has_the_same_root_on_any_number_of_streams),
+        cmocka_unit_test(zipf_favours_the_first_program_as_it_should),
         cmocka_unit_test(the_report_has_the_keys_it_promises),
         cmocka_unit_test(repetitions_are_objects_of_their_own_with_one_root),
         cmocka_unit_test(a_database_can_be_looked_into),

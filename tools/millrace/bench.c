@@ -20,6 +20,7 @@ typedef struct bench {
     mr_transaction *transactions; /* of the blocks at hand */
     uint64_t transactions_max;    /* of a block */
     uint64_t blocks_max;          /* whose transactions are made ahead */
+    uint64_t *sent;               /* transactions to each program */
     uint64_t height;
     mr_error *error;
 } bench;
@@ -128,7 +129,7 @@ static mr_status run_messages(bench *b, uint64_t first, uint64_t count)
     for (uint64_t done = 0; done < count && !mr_watch_stopped(b->watch);) {
         const uint64_t size = count - done < room ? count - done : room;
         for (uint64_t i = 0; i < size; i++)
-            mr_plan_message(&b->plan, first + done + i, &b->transactions[i]);
+            b->sent[mr_plan_message(&b->plan, first + done + i, &b->transactions[i])]++;
         MR_TRY(run_blocks(b, size));
         done += size;
     }
@@ -149,6 +150,16 @@ static mr_statistics minus(const mr_statistics *after, const mr_statistics *befo
     return out;
 }
 
+static double hottest(const bench *b)
+{
+    uint64_t sum = 0, most = 0;
+    for (uint64_t i = 0; i < b->plan.programs_count; i++) {
+        sum += b->sent[i];
+        most = b->sent[i] > most ? b->sent[i] : most;
+    }
+    return sum == 0 ? 0 : (double)most / (double)sum;
+}
+
 static mr_status measure(bench *b, uint64_t transactions, uint64_t warm_up)
 {
     MR_TRY(run_all(b, mr_plan_upload));
@@ -166,6 +177,7 @@ static mr_status measure(bench *b, uint64_t transactions, uint64_t warm_up)
     mr_engine_statistics(b->engine, &after);
     result->statistics = minus(&after, &before);
     result->stopped = mr_watch_stopped(b->watch);
+    result->hottest = hottest(b);
     size_t rss = 0;
     if (uv_resident_set_memory(&rss) == 0)
         result->rss_bytes = rss;
@@ -207,7 +219,8 @@ static mr_status run_bench(bench *b)
     if (room < DEPLOY_TRANSACTIONS)
         room = DEPLOY_TRANSACTIONS;
     b->transactions = calloc(room + 1, sizeof *b->transactions);
-    if (b->transactions == NULL)
+    b->sent = calloc(b->plan.programs_count, sizeof *b->sent);
+    if (b->transactions == NULL || b->sent == NULL)
         return MR_FAIL(b->error, MR_NO_MEMORY, "out of memory for blocks of %" PRIu64 " messages",
                        options->block);
     /* First, so that a signal never leaves a database half made. */
@@ -229,6 +242,7 @@ mr_status mr_bench_run(const mr_bench_options *options, mr_bench_result *out, mr
     mr_status closed = mr_engine_close(b.engine, &close_error);
     mr_plan_fini(&b.plan);
     free(b.transactions);
+    free(b.sent);
     if (status == MR_OK && closed != MR_OK) {
         if (error != NULL)
             *error = close_error;

@@ -34,6 +34,7 @@ typedef struct mr_bench_result {
     uint64_t messages; /* handled by programs: receipts but replies */
     uint64_t replies;  /* receipts of replies, most of them automatic ones that run no code */
     uint64_t failed;   /* receipts with another outcome than ok */
+    double hottest;    /* share of the transactions that went to the program with the most */
     uint64_t seconds_ns;
     uint64_t gas_burned;
     uint64_t rss_bytes;

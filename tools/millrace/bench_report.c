@@ -68,7 +68,7 @@ json_t *mr_bench_json(const mr_bench_result *result)
     const mr_statistics *s = &result->statistics;
     /* clang-format off */
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:b,"
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:s, s:o, s:o, s:b,"
         " s:{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}}",
         "workload", result->options->workload->name,
         "tier", mr_tier_name(result->options->engine.tier),
@@ -77,6 +77,8 @@ json_t *mr_bench_json(const mr_bench_result *result)
         "messages", mr_json_u64(result->messages),
         "replies", mr_json_u64(result->replies),
         "blocks", mr_json_u64(result->blocks),
+        "block", mr_json_u64(result->options->block),
+        "hottest_share", result->hottest,
         "seconds", seconds(result->seconds_ns),
         "messages_per_second", mr_bench_rate(result),
         "ns_per_message_per_stream", mr_bench_ns(result),

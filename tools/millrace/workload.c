@@ -6,15 +6,6 @@
 
 #include "tools/guest/embedded.h"
 
-enum {
-    RING_HOPS = 99,
-    FANOUT_WIDTH = 64,
-    TOKEN_HOLDERS = 10000,
-    TOKEN_POPULATE = 500, /* holders a setup message mints for */
-    COMPUTE_STEPS = 200,
-    ANSWER_GAS = 1000000000,
-};
-
 /* A different number for every i, the same on every machine (splitmix64's mixer). */
 static uint64_t mix(uint64_t i)
 {
@@ -24,7 +15,7 @@ static uint64_t mix(uint64_t i)
     return x ^ x >> 31;
 }
 
-static mr_span bytes(mr_plan *plan, const void *data, size_t size)
+mr_span mr_plan_bytes(mr_plan *plan, const void *data, size_t size)
 {
     void *copy = mr_arena_alloc(&plan->arena, size);
     if (copy == NULL) {
@@ -34,210 +25,6 @@ static mr_span bytes(mr_plan *plan, const void *data, size_t size)
     memcpy(copy, data, size);
     return mr_span_of(copy, size);
 }
-
-/* The ring of a part is closed: its last program sends to its first. */
-static mr_span ring_init(mr_plan *plan, const mr_part *part, uint64_t j)
-{
-    return mr_span_of(&plan->program[part->first + (j + 1) % part->count], sizeof(mr_id));
-}
-
-static mr_span ring_message(mr_plan *plan, const mr_part *part, uint64_t random)
-{
-    (void)part;
-    (void)random;
-    static const uint32_t hops = RING_HOPS;
-    return bytes(plan, &hops, sizeof hops);
-}
-
-/* Every fan has counters of its own. */
-static mr_span fanout_init(mr_plan *plan, const mr_part *part, uint64_t j)
-{
-    return mr_span_of(&plan->program[part->peers + j * FANOUT_WIDTH], FANOUT_WIDTH * sizeof(mr_id));
-}
-
-typedef struct __attribute__((packed)) token_options {
-    uint32_t holders_max;
-    uint8_t open;
-} token_options;
-
-typedef struct __attribute__((packed)) token_populate {
-    uint8_t kind;
-    uint32_t first, count;
-    uint64_t amount[2];
-} token_populate;
-
-typedef struct __attribute__((packed)) token_transfer {
-    uint8_t kind;
-    uint32_t from;
-    uint8_t from_rest[28];
-    uint32_t to;
-    uint8_t to_rest[28];
-    uint64_t amount[2];
-} token_transfer;
-
-static mr_span token_init(mr_plan *plan, const mr_part *part, uint64_t j)
-{
-    (void)part;
-    (void)j;
-    token_options options = {.holders_max = TOKEN_HOLDERS, .open = 1};
-    return bytes(plan, &options, sizeof options);
-}
-
-static mr_span token_setup(mr_plan *plan, const mr_part *part, uint64_t turn)
-{
-    (void)part;
-    token_populate populate = {.kind = 5,
-                               .first = (uint32_t)turn * TOKEN_POPULATE,
-                               .count = TOKEN_POPULATE,
-                               .amount = {UINT64_C(1) << 40}};
-    return bytes(plan, &populate, sizeof populate);
-}
-
-static mr_span token_message(mr_plan *plan, const mr_part *part, uint64_t random)
-{
-    (void)part;
-    uint32_t from = (uint32_t)(random % TOKEN_HOLDERS);
-    uint32_t to = (from + 1 + (uint32_t)(random >> 20) % (TOKEN_HOLDERS - 1)) % TOKEN_HOLDERS;
-    token_transfer transfer = {.kind = 2, .from = from, .to = to, .amount = {1}};
-    return bytes(plan, &transfer, sizeof transfer);
-}
-
-static mr_span compute_message(mr_plan *plan, const mr_part *part, uint64_t random)
-{
-    (void)part;
-    (void)random;
-    static const uint32_t steps = COMPUTE_STEPS;
-    return bytes(plan, &steps, sizeof steps);
-}
-
-static mr_span ping_message(mr_plan *plan, const mr_part *part, uint64_t random)
-{
-    (void)plan;
-    (void)part;
-    (void)random;
-    return mr_span_text("PING");
-}
-
-static mr_span capacitor_init(mr_plan *plan, const mr_part *part, uint64_t j)
-{
-    (void)plan;
-    (void)part;
-    (void)j;
-    return mr_span_text("2500");
-}
-
-static mr_span capacitor_message(mr_plan *plan, const mr_part *part, uint64_t random)
-{
-    (void)plan;
-    (void)part;
-    return mr_span_text(random % 3 == 0 ? "2000" : "600");
-}
-
-static const mr_part_kind counter = {
-    .module = "counter", .gas = ANSWER_GAS, .messages_per_transaction = 1};
-static const mr_part_kind ring = {.module = "ring",
-                                  .init = ring_init,
-                                  .message = ring_message,
-                                  .gas = UINT64_C(1) << 40,
-                                  .messages_per_transaction = RING_HOPS + 1};
-static const mr_part_kind fanout = {.module = "fanout",
-                                    .init = fanout_init,
-                                    .gas = UINT64_C(1) << 40,
-                                    .messages_per_transaction = FANOUT_WIDTH + 1};
-static const mr_part_kind token = {.module = "token",
-                                   .init = token_init,
-                                   .setup_count = TOKEN_HOLDERS / TOKEN_POPULATE,
-                                   .setup = token_setup,
-                                   .message = token_message,
-                                   .gas = ANSWER_GAS,
-                                   .messages_per_transaction = 1};
-static const mr_part_kind compute = {.module = "compute",
-                                     .message = compute_message,
-                                     .gas = ANSWER_GAS,
-                                     .messages_per_transaction = 1};
-static const mr_part_kind cold = {
-    .module = "cold", .gas = ANSWER_GAS, .messages_per_transaction = 1};
-static const mr_part_kind ping = {
-    .module = "ping", .message = ping_message, .gas = ANSWER_GAS, .messages_per_transaction = 1};
-static const mr_part_kind capacitor = {.module = "capacitor",
-                                       .init = capacitor_init,
-                                       .message = capacitor_message,
-                                       .gas = ANSWER_GAS,
-                                       .messages_per_transaction = 1};
-
-static mr_part *add_part(mr_plan *plan, const mr_part_kind *kind, uint64_t count, uint64_t share)
-{
-    mr_part *part = &plan->part[plan->parts_count++];
-    *part = (mr_part){.kind = kind,
-                      .first = plan->programs_count,
-                      .count = count > 0 ? count : 1,
-                      .share = share};
-    plan->programs_count += part->count;
-    return part;
-}
-
-static void add_fanout(mr_plan *plan, uint64_t fans, uint64_t share)
-{
-    mr_part *counters = add_part(plan, &counter, fans * FANOUT_WIDTH, 0);
-    mr_part *part = add_part(plan, &fanout, fans, share);
-    part->peers = counters->first;
-}
-
-static void lay_out_counter(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &counter, n, 100);
-}
-static void lay_out_ring(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &ring, n, 100);
-}
-static void lay_out_token(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &token, n, 100);
-}
-static void lay_out_compute(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &compute, n, 100);
-}
-static void lay_out_cold(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &cold, n, 100);
-}
-
-static void lay_out_hot(mr_plan *plan, uint64_t n)
-{
-    (void)n;
-    add_part(plan, &counter, 1, 100);
-}
-
-static void lay_out_fanout(mr_plan *plan, uint64_t n)
-{
-    add_fanout(plan, n / (FANOUT_WIDTH + 1) > 0 ? n / (FANOUT_WIDTH + 1) : 1, 100);
-}
-
-/* Shares are of transactions; a ring makes 100 messages of one, a fan 65. */
-static void lay_out_demo(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &counter, n * 3 / 10, 40);
-    add_part(plan, &ring, n / 10, 1);
-    add_part(plan, &token, n / 100, 20);
-    add_fanout(plan, n / (5 * (FANOUT_WIDTH + 1)) > 0 ? n / (5 * (FANOUT_WIDTH + 1)) : 1, 1);
-    add_part(plan, &ping, n / 10, 23);
-    add_part(plan, &capacitor, n / 10, 14);
-    add_part(plan, &compute, n / 20, 1);
-}
-
-const mr_workload mr_workloads[] = {
-    {"counter", "a number goes up by one", 1000, lay_out_counter},
-    {"ring", "a message goes through 100 programs, one after the other", 1000, lay_out_ring},
-    {"token", "transfers between random pairs of 10,000 holders", 16, lay_out_token},
-    {"fanout", "one message becomes 64, to 64 counters", 1040, lay_out_fanout},
-    {"hot", "every message goes to the same program", 1, lay_out_hot},
-    {"compute", "200 rounds of a hash's mixing step, 12,000 instructions", 64, lay_out_compute},
-    {"cold", "each message changes 8 bytes of a random program's 1 MiB", 10000, lay_out_cold},
-    {"demo", "all kinds mixed", 1000, lay_out_demo},
-};
-const size_t mr_workloads_count = sizeof mr_workloads / sizeof mr_workloads[0];
 
 const mr_workload *mr_workload_find(const char *name)
 {
@@ -250,7 +37,7 @@ const mr_workload *mr_workload_find(const char *name)
 /* Programs of one code differ by their salt: their number. */
 static mr_span salt_of(mr_plan *plan, uint64_t number)
 {
-    return bytes(plan, &number, sizeof number);
+    return mr_plan_bytes(plan, &number, sizeof number);
 }
 
 static mr_status find_modules(mr_plan *plan, mr_error *error)
@@ -271,6 +58,23 @@ static mr_status find_modules(mr_plan *plan, mr_error *error)
     return MR_OK;
 }
 
+static mr_status find_weights(mr_plan *plan, mr_error *error)
+{
+    for (size_t i = 0; i < plan->parts_count; i++) {
+        mr_part *part = &plan->part[i];
+        if (!part->kind->zipf)
+            continue;
+        part->weights = calloc(part->count, sizeof *part->weights);
+        if (part->weights == NULL)
+            return MR_FAIL(error, MR_NO_MEMORY, "out of memory for %llu programs",
+                           (unsigned long long)part->count);
+        uint64_t sum = 0;
+        for (uint64_t j = 0; j < part->count; j++)
+            part->weights[j] = sum += (UINT64_C(1) << 40) / (j + 1);
+    }
+    return MR_OK;
+}
+
 mr_status mr_plan_init(mr_plan *plan, const mr_workload *workload, uint64_t programs,
                        mr_error *error)
 {
@@ -281,6 +85,8 @@ mr_status mr_plan_init(mr_plan *plan, const mr_workload *workload, uint64_t prog
         return MR_FAIL(error, MR_NO_MEMORY, "out of memory for %llu programs",
                        (unsigned long long)plan->programs_count);
     mr_status status = find_modules(plan, error);
+    if (status == MR_OK)
+        status = find_weights(plan, error);
     if (status != MR_OK)
         mr_plan_fini(plan);
     return status;
@@ -288,6 +94,8 @@ mr_status mr_plan_init(mr_plan *plan, const mr_workload *workload, uint64_t prog
 
 void mr_plan_fini(mr_plan *plan)
 {
+    for (size_t p = 0; p < plan->parts_count; p++)
+        free(plan->part[p].weights);
     free(plan->program);
     mr_arena_fini(&plan->arena);
     *plan = (mr_plan){0};
@@ -349,14 +157,32 @@ bool mr_plan_setup(mr_plan *plan, uint64_t i, mr_transaction *out)
         *out = (mr_transaction){.kind = MR_TRANSACTION_SEND,
                                 .from = plan->user,
                                 .to = plan->program[part->first + i % part->count],
-                                .payload = part->kind->setup(plan, part, i / part->count),
                                 .gas_limit = UINT64_C(1) << 40};
+        if (part->kind->setup != NULL)
+            out->payload = part->kind->setup(plan, part, i / part->count);
         return true;
     }
     return false;
 }
 
-void mr_plan_message(mr_plan *plan, uint64_t i, mr_transaction *out)
+/* The program of the part that `random` falls on. */
+static uint64_t draw_program(const mr_part *part, uint64_t random)
+{
+    if (part->weights == NULL)
+        return (random >> 24) % part->count;
+    const uint64_t at = random % part->weights[part->count - 1];
+    uint64_t low = 0, high = part->count - 1; /* the first whose sum is above `at` is in here */
+    while (low < high) {
+        const uint64_t middle = low + (high - low) / 2;
+        if (part->weights[middle] > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+uint64_t mr_plan_message(mr_plan *plan, uint64_t i, mr_transaction *out)
 {
     /* 37 and 100 have no common divisor: each hundred in a row draws every part by its share. */
     uint64_t random = mix(i), draw = i * 37 % 100;
@@ -366,12 +192,14 @@ void mr_plan_message(mr_plan *plan, uint64_t i, mr_transaction *out)
         p++;
     }
     const mr_part *part = &plan->part[p];
+    const uint64_t number = part->first + draw_program(part, random);
     *out = (mr_transaction){.kind = MR_TRANSACTION_SEND,
                             .from = plan->user,
-                            .to = plan->program[part->first + (random >> 24) % part->count],
+                            .to = plan->program[number],
                             .gas_limit = part->kind->gas};
     if (part->kind->message != NULL)
         out->payload = part->kind->message(plan, part, random);
+    return number;
 }
 
 uint64_t mr_plan_transactions(const mr_plan *plan, uint64_t messages)

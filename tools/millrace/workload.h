@@ -22,22 +22,26 @@ typedef struct mr_part_kind {
     const char *module; /* name of the embedded example */
     /* Writes the payload of program j's init message; NULL: it is empty. */
     mr_span (*init)(mr_plan *plan, const mr_part *part, uint64_t j);
-    /* Messages to each program before the measurement begins; NULL: there are none. */
+    /* How many messages each program gets before the measurement begins, and their payloads;
+     * NULL: they are empty. */
     uint64_t setup_count;
     mr_span (*setup)(mr_plan *plan, const mr_part *part, uint64_t turn);
     /* Writes the payload of a message; `random` is its own. NULL: it is empty. */
     mr_span (*message)(mr_plan *plan, const mr_part *part, uint64_t random);
     uint64_t gas;                      /* limit of a message */
     uint64_t messages_per_transaction; /* that programs handle because of one of them */
+    bool zipf; /* the k-th program, counted from 1, gets a share of 1/k; else all the same */
 } mr_part_kind;
 
 struct mr_part {
     const mr_part_kind *kind;
     uint64_t first, count; /* its programs */
-    uint64_t peers;        /* first program of the part that its programs send to */
+    uint64_t peers;        /* first program of those that its programs send to; of what makes
+                            * programs, the part with their code */
     uint64_t share;        /* of 100 transactions; 0: only other programs send to it */
     mr_span module;
     mr_id code;
+    uint64_t *weights; /* zipf: sums of the shares up to each program; else NULL */
 };
 
 enum { MR_PARTS_MAX = 12 };
@@ -78,7 +82,11 @@ void mr_plan_fini(mr_plan *plan);
 bool mr_plan_upload(mr_plan *plan, uint64_t i, mr_transaction *out);
 bool mr_plan_create(mr_plan *plan, uint64_t i, mr_transaction *out);
 bool mr_plan_setup(mr_plan *plan, uint64_t i, mr_transaction *out);
-void mr_plan_message(mr_plan *plan, uint64_t i, mr_transaction *out);
+/* mr_plan_message returns the number of the program that message i goes to. */
+uint64_t mr_plan_message(mr_plan *plan, uint64_t i, mr_transaction *out);
+
+/* mr_plan_bytes copies a payload; empty, and plan->no_memory, when there is no memory. */
+mr_span mr_plan_bytes(mr_plan *plan, const void *data, size_t size);
 
 /* mr_plan_forget drops the payloads handed out so far. */
 void mr_plan_forget(mr_plan *plan);
