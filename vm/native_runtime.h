@@ -255,27 +255,28 @@ static u32 mr_ctz(u64 x, u32 bits)
         n++;
     return n;
 }
-static u32 mr_popcount(u64 x)
+#define I32_CLZ(x) mr_clz(x, 32)
+#define I64_CLZ(x) mr_clz(x, 64)
+#define I32_CTZ(x) mr_ctz(x, 32)
+#define I64_CTZ(x) mr_ctz(x, 64)
+#else
+#define I32_CLZ(x) ((x) ? __builtin_clz(x) : 32)
+#define I64_CLZ(x) ((x) ? __builtin_clzll(x) : 64)
+#define I32_CTZ(x) ((x) ? __builtin_ctz(x) : 32)
+#define I64_CTZ(x) ((x) ? __builtin_ctzll(x) : 64)
+#endif
+
+/* Sums of 1, 2, 4 bits side by side, then of bytes. Where processors may lack an instruction for
+ * it, gcc has a function in its library, which modules are not linked with. */
+static u64 mr_popcount(u64 x)
 {
-    u32 n = 0;
-    for (; x != 0; x &= x - 1)
-        n++;
-    return n;
+    x -= x >> 1 & 0x5555555555555555ull;
+    x = (x & 0x3333333333333333ull) + (x >> 2 & 0x3333333333333333ull);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0full;
+    return x * 0x0101010101010101ull >> 56;
 }
-#define I32_CLZ(x)    mr_clz(x, 32)
-#define I64_CLZ(x)    mr_clz(x, 64)
-#define I32_CTZ(x)    mr_ctz(x, 32)
-#define I64_CTZ(x)    mr_ctz(x, 64)
 #define I32_POPCNT(x) mr_popcount(x)
 #define I64_POPCNT(x) mr_popcount(x)
-#else
-#define I32_CLZ(x)    ((x) ? __builtin_clz(x) : 32)
-#define I64_CLZ(x)    ((x) ? __builtin_clzll(x) : 64)
-#define I32_CTZ(x)    ((x) ? __builtin_ctz(x) : 32)
-#define I64_CTZ(x)    ((x) ? __builtin_ctzll(x) : 64)
-#define I32_POPCNT(x) __builtin_popcount(x)
-#define I64_POPCNT(x) __builtin_popcountll(x)
-#endif
 
 #define MR_DIV_S(u, s, least, x, y)                                                                \
     (UNLIKELY((y) == 0)                               ? (u)TRAP(DIV_BY_ZERO)                       \

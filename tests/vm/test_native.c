@@ -394,6 +394,31 @@ static void a_machine_that_ends_does_not_wait_for_its_compiler(void **state)
     assert_empty(in_folder("ending"));
 }
 
+/* What the C library has, the process has, too; of the compiler's own that is not certain. */
+static void compiled_programs_need_nothing_of_the_compilers_library(void **state)
+{
+    (void)state;
+    char text[512];
+    (void)snprintf(text, sizeof text, "%s \"$@\" && ! nm -D m.so | grep ' U __'", compiler());
+    const mr_native_options native = {.directory = in_folder("library"),
+                                      .compiler = write_script("looking-gcc", text)};
+    fixture f = machine(MR_TIER_NATIVE, &native);
+    mr_code *code = fixture_code(3, MR_PAGE_BYTES,
+                                 "(func $wide (param i64 i64) (result i64)\n"
+                                 "  (i64.add (i64.popcnt (local.get 0)) (i64.add\n"
+                                 "    (i64.div_s (i64.ctz (local.get 0)) (local.get 1))\n"
+                                 "    (i64.rem_u (i64.clz (local.get 1)) (local.get 0)))))\n"
+                                 "(func $narrow (param i32 i32) (result i32)\n"
+                                 "  (i32.mul (i32.popcnt (local.get 0)) (i32.add\n"
+                                 "    (i32.ctz (local.get 0)) (i32.clz (local.get 1)))))\n"
+                                 "(elem (i32.const 2) $wide $narrow)");
+    run_once(&f, code);
+    assert_non_null(mr_native_find(code));
+    fixture_free(&f);
+    mr_code_put(code);
+    assert_told_nothing();
+}
+
 /* ---- In the background ---- */
 
 static void in_the_background_a_code_is_compiled_once_and_taken_up(void **state)
@@ -556,6 +581,7 @@ int main(void)
         cmocka_unit_test(a_compiler_that_does_not_do_it_leaves_programs_interpreted),
         cmocka_unit_test(a_compiler_that_hangs_is_ended),
         cmocka_unit_test(a_machine_that_ends_does_not_wait_for_its_compiler),
+        cmocka_unit_test(compiled_programs_need_nothing_of_the_compilers_library),
         cmocka_unit_test(in_the_background_a_code_is_compiled_once_and_taken_up),
         cmocka_unit_test(a_quick_one_comes_first_and_a_good_one_takes_its_place),
         cmocka_unit_test(many_threads_may_want_the_same_codes),

