@@ -66,6 +66,10 @@ static void a_message_is_tried_out_and_changes_nothing(void **state)
         assert_contains(command_out, ": ok, gas ");
         assert_contains(command_out, ": \"c\", reply 00010000\n");
     }
+    assert_int_equal(millrace("query it.db %s --message --value 0x10000000000000000", id), 0);
+    assert_contains(command_out, ": ok, gas ");
+    assert_fails(millrace("query it.db %s --message --value -1", id), 2,
+                 "--value takes a number from 0 to 2^128 - 1, not '-1'");
     assert_int_equal(millrace("query it.db %s --message --payload 0x01020304", id), 0);
     assert_contains(command_out, ": panic, gas ");
     assert_contains(command_out, "\"oops\"");
