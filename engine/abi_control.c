@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* abi_control: host functions that print or end the dispatch. */
+#include "base/utf8.h"
 #include "engine/abi_internal.h"
 
-/* Strict UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 static bool is_utf8(const uint8_t *text, uint32_t size)
 {
-    for (uint32_t i = 0; i < size;) {
-        const uint8_t lead = text[i];
-        uint32_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || more > size - i - 1)
+    for (size_t at = 0, step; at < size; at += step) {
+        uint32_t point;
+        step = mr_utf8_next(mr_span_of(text + at, size - at), &point);
+        if (step == 0)
             return false;
-        uint32_t point = more == 0 ? lead : lead & (0x3fu >> more);
-        for (uint32_t k = 1; k <= more; k++) {
-            if ((text[i + k] & 0xc0) != 0x80)
-                return false;
-            point = point << 6 | (text[i + k] & 0x3fu);
-        }
-        static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-        if (point < least[more] || (point >= 0xd800 && point < 0xe000) || point > 0x10ffff)
-            return false;
-        i += 1 + more;
     }
     return true;
 }

@@ -16,7 +16,7 @@ typedef struct walk {
     mr_tree_change *leaves;
     size_t count, capacity;
     mr_value value; /* of everybody together */
-    uint64_t held;  /* gas */
+    mr_value held;  /* gas: more than the counter has room for, which wraps around */
     uint64_t waiting, letters, tasks;
 } walk;
 
@@ -55,8 +55,9 @@ static void count_reservations(walk *at, const mr_program *program)
 {
     for (uint32_t i = 0; i < program->reservations_count; i++) {
         const mr_reservation *reservation = &program->reservations[i];
-        at->held += reservation->amount + (uint64_t)(reservation->finish - reservation->start) *
-                                              at->engine->schedule.rent;
+        at->held +=
+            (mr_value)reservation->amount +
+            (mr_value)(reservation->finish - reservation->start) * at->engine->schedule.rent;
     }
 }
 
@@ -312,7 +313,7 @@ static mr_status compare(walk *at, mr_error *error)
                        "block %llu: the root is not that of the state rebuilt from nothing",
                        (unsigned long long)at->block->info.height);
     const mr_counters *counters = &at->block->counters;
-    if (at->held != counters->gas_held || at->waiting != counters->waiting_count ||
+    if ((uint64_t)at->held != counters->gas_held || at->waiting != counters->waiting_count ||
         at->letters != counters->letters_count || at->tasks != counters->tasks_count)
         return MR_FAIL(
             error, MR_CORRUPT,
@@ -322,7 +323,7 @@ static mr_status compare(walk *at, mr_error *error)
             (unsigned long long)at->waiting, (unsigned long long)at->letters,
             (unsigned long long)at->tasks);
     if (at->engine->accounts_on)
-        at->value += counters->burned + (mr_value)at->held * at->engine->schedule.value_per_gas;
+        at->value += counters->burned + at->held * at->engine->schedule.value_per_gas;
     if (at->value != at->block->counters.issued)
         return MR_FAIL(error, MR_CORRUPT, "block %llu: value was made or lost",
                        (unsigned long long)at->block->info.height);

@@ -518,7 +518,8 @@ typedef struct mr_engine_info {
     uint64_t waiting_count;
     uint64_t letters_count;
     uint64_t tasks_count;
-    uint64_t gas_held; /* of waiting messages, letters, delayed messages and reservations */
+    uint64_t gas_held; /* of waiting messages, letters, delayed messages and reservations; modulo
+                        * 2^64 */
     uint32_t streams;
     bool accounts;
     mr_schedule schedule;

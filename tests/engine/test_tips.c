@@ -220,6 +220,32 @@ static void a_price_beyond_128_bits_is_refused(void **state)
     fixture_close(&f);
 }
 
+/* The counter of gas that is held wraps around; its worth does not. */
+static void more_gas_than_64_bits_may_be_held(void **state)
+{
+    (void)state;
+    static const char waits[] = "(module (import \"env\" \"memory\" (memory 1))\n"
+                                "(import \"env\" \"gr_wait\" (func $wait))\n"
+                                "(func (export \"handle\") (call $wait)))\n";
+    enum { COUNT = 5 };
+    const mr_balance genesis[] = {{mr_id_of_name("alice"), most}};
+    fixture f;
+    fixture_open(&f,
+                 &(mr_engine_options){.accounts = true, .genesis = genesis, .genesis_count = 1});
+    const mr_id program = fixture_program(&f, waits);
+    f.gas = (uint64_t)1 << 62;
+    mr_transaction sends[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        sends[i] = fixture_send_of(&f, &program, (mr_span){0});
+    fixture_run(&f, sends, COUNT); /* which adds up all value there is */
+    fixture_accepted(&f);
+    mr_engine_info info;
+    mr_engine_info_get(f.engine, &info);
+    assert_int_equal(info.waiting_count, COUNT);
+    assert_int_equal(info.gas_held, COUNT * f.gas - fixture_info(&f).gas_burned);
+    fixture_close(&f);
+}
+
 static void the_largest_price_there_is_can_be_paid(void **state)
 {
     (void)state;
@@ -343,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_tip_without_an_author_is_burned),
         cmocka_unit_test(a_refused_transaction_keeps_its_tip),
         cmocka_unit_test(a_price_beyond_128_bits_is_refused),
+        cmocka_unit_test(more_gas_than_64_bits_may_be_held),
         cmocka_unit_test(the_largest_price_there_is_can_be_paid),
         cmocka_unit_test(without_accounts_a_tip_is_not_paid),
         cmocka_unit_test(a_stored_transaction_has_its_tip),

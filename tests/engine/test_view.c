@@ -336,6 +336,31 @@ static void what_ends_before_an_estimate_does_is_not_in_its_way(void **unused)
     fixture_close(&f);
 }
 
+/* A reply that draws on the message it belongs to needs no gas of its own. */
+static void a_reply_that_draws_on_what_waits_needs_no_gas(void **unused)
+{
+    (void)unused;
+    fixture f;
+    fixture_open(&f, NULL);
+    const mr_id actor = actor_new(&f), alice = mr_id_of_name("alice");
+    script asks = script_new();
+    uint8_t to[48] = {0};
+    memcpy(to, alice.bytes, sizeof alice.bytes);
+    STEP(&asks, "gr_send_wgas", script_data(&asks, to, sizeof to), 0, 0, 500000, 0, 0x1000);
+    STEP(&asks, "gr_wait_for", 20);
+    assert_int_equal(script_run(&f, &actor, &asks).outcome, MR_OUTCOME_WAITING);
+    const mr_transaction answer = {
+        .kind = MR_TRANSACTION_REPLY, .from = alice, .to = fixture_id(&f, &actor, 0x1004)};
+    mr_engine *view = open_view(&f, MR_VIEW_ALONE);
+    const mr_estimate found = estimate(view, &f, &answer);
+    assert_true(found.succeeds);
+    assert_true(found.gas_burned > 0);
+    assert_int_equal(found.gas_limit, 0);
+    assert_int_equal(mr_engine_close(view, NULL), MR_OK);
+    assert_true(succeeds(&f, answer, 0, 1));
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_makes_programs_can_be_estimated),
         cmocka_unit_test(any_number_of_creations_can_be_estimated_on_one_view),
         cmocka_unit_test(what_ends_before_an_estimate_does_is_not_in_its_way),
+        cmocka_unit_test(a_reply_that_draws_on_what_waits_needs_no_gas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,11 +66,43 @@ static void a_message_is_tried_out_and_changes_nothing(void **state)
         assert_contains(command_out, ": ok, gas ");
         assert_contains(command_out, ": \"c\", reply 00010000\n");
     }
+    assert_int_equal(millrace("query it.db %s --message --value 0x10000000000000000", id), 0);
+    assert_contains(command_out, ": ok, gas ");
+    assert_fails(millrace("query it.db %s --message --value -1", id), 2,
+                 "--value takes a number from 0 to 2^128 - 1, not '-1'");
     assert_int_equal(millrace("query it.db %s --message --payload 0x01020304", id), 0);
     assert_contains(command_out, ": panic, gas ");
     assert_contains(command_out, "\"oops\"");
     assert_int_equal(millrace("inspect it.db"), 0);
     assert_string_equal(command_out, root);
+}
+
+/* What a program says of its failure is printed as all that programs say: nothing of it gets at the
+ * terminal. */
+static void a_panic_of_the_state_entry_is_told(void **state)
+{
+    (void)state;
+    static const char *const said[][2] = {{"oops\\n \\e2\\82\\ac", "\"oops\\n \u20ac\""},
+                                          {"oops\\1b[2J!", "0x6f6f70731b5b324a21"}};
+    for (size_t i = 0; i < 2; i++) {
+        char text[600];
+        (void)snprintf(text, sizeof text,
+                       "(module (import \"env\" \"memory\" (memory 1))\n"
+                       "(import \"env\" \"gr_panic\" (func $panic (param i32 i32)))\n"
+                       "(func (export \"handle\"))\n"
+                       "(func (export \"state\") (call $panic (i32.const 0) (i32.const 9)))\n"
+                       "(data (i32.const 0) \"%s\"))\n",
+                       said[i][0]);
+        write_text("loud.wat", text);
+        write_text("loud.yaml",
+                   "programs:\n  - {name: it, path: loud.wat, from: alice}\nblocks: []\n");
+        assert_int_equal(millrace("run loud.yaml --db loud%zu.db", i), 0);
+        assert_int_equal(millrace("inspect loud%zu.db programs", i), 0);
+        char loud[80], expected[120];
+        (void)snprintf(loud, sizeof loud, "%.66s", command_out);
+        (void)snprintf(expected, sizeof expected, "state ended in panic: %s\n", said[i][1]);
+        assert_fails(millrace("query loud%zu.db %s", i, loud), 1, expected);
+    }
 }
 
 static void an_estimate_is_enough_and_one_less_is_not(void **state)
@@ -203,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(state_is_told_by_any_beginning_of_the_id),
         cmocka_unit_test(a_message_is_tried_out_and_changes_nothing),
+        cmocka_unit_test(a_panic_of_the_state_entry_is_told),
         cmocka_unit_test(an_estimate_is_enough_and_one_less_is_not),
         cmocka_unit_test(answers_are_told_as_json),
         cmocka_unit_test(an_estimate_says_that_it_holds_the_rent_of_all_blocks),

@@ -96,6 +96,10 @@ static json_t *run_json(const char *scenario, const char *arguments)
     return object;
 }
 
+#define LONG                                                                                       \
+    "panicked at a place with a long name which is told together with what was expected and what " \
+    "was found all of which is wanted and none of which fits a line of those that lists have"
+
 static void every_way_to_fail_is_explained_with_a_hint(void **state)
 {
     (void)state;
@@ -109,6 +113,9 @@ static void every_way_to_fail_is_explained_with_a_hint(void **state)
         {"text: t", "    hint     the program gave up without a panic's text"},
         {"text: pardon",
          "    text     \"pardon\"\n    where    in gr_panic\n             in act\n"},
+        {"text: \"pardon, \\u00e9t\\u00e9:\\n  left: 1\"",
+         "    text     \"pardon, \u00e9t\u00e9:\\n  left: 1\"\n"},
+        {"text: " LONG, "    text     \"" LONG "\"\n"},
         {"text: l", "    gas      limit 30,000,000, burned 30,000,000\n"},
         {"text: l",
          "    hint     give the message more than gas: 30000000; millrace run --estimate"},
@@ -143,7 +150,25 @@ static void a_message_to_a_program_that_is_not_there_for_it_is_explained(void **
     assert_contains(command_out, "init of dead failed: trap\n");
     assert_contains(command_out, "hint     dead: its init failed, so there will never be");
     assert_contains(command_out, "hint     slow: its init message has not ended yet");
-    assert_contains(command_out, "hint     gone: it has ended itself with gr_exit");
+    assert_contains(command_out, "hint     gone: it has ended itself with gr_exit; its heir is in");
+    /* What is no message that is answered gets no error reply. */
+    write_text("leave.wat",
+               "(module (import \"env\" \"memory\" (memory 1))\n"
+               "(import \"env\" \"gr_read\" (func $read (param i32 i32 i32 i32)))\n"
+               "(import \"env\" \"gr_send\" (func $send (param i32 i32 i32 i32 i32)))\n"
+               "(import \"env\" \"gr_exit\" (func $exit (param i32)))\n"
+               "(func (export \"handle\")\n"
+               "  (call $read (i32.const 0) (i32.const 32) (i32.const 64) (i32.const 128))\n"
+               "  (call $send (i32.const 64) (i32.const 0) (i32.const 0) (i32.const 0)\n"
+               "              (i32.const 128))\n"
+               "  (call $exit (i32.const 64))))\n");
+    assert_int_equal(run("programs:\n- {name: moods, path: moods.wat, from: alice}\n"
+                         "- {name: leave, path: leave.wat, from: alice}\nblocks:\n"
+                         "- messages: [{from: alice, to: leave, payload: {id: moods}}]\n",
+                         ""),
+                     0);
+    assert_contains(command_out, "reply of leave failed: unavailable\n");
+    assert_contains(command_out, "hint     leave: it has ended itself with gr_exit\n");
     /* Too little to begin is another thing than too little to end. */
     assert_int_equal(run(PROGRAMS "- messages: [{from: alice, to: moods, gas: 5000}]\n", ""), 0);
     assert_contains(command_out, "hint     5,000 gas do not cover what it costs to begin: 10,000");

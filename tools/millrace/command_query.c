@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace query: asks a program of a database that nobody has open: what its state entry says,
  * what a message to it would do, or what that would need. Changes nothing. */
+#include <string.h>
+
 #include "tools/millrace/command.h"
+#include "tools/millrace/number.h"
 #include "tools/millrace/query.h"
 
 typedef struct arguments {
@@ -33,6 +36,15 @@ static void choose(arguments *a, struct argp_state *state)
         argp_error(state, "which program? `millrace inspect %s programs' lists them", q->db);
 }
 
+static mr_value value_of(struct argp_state *state, const char *text)
+{
+    mr_number number;
+    if (mr_number_scan(text, strlen(text), &number) == MR_OK && !number.negative)
+        return number.magnitude;
+    argp_error(state, "--value takes a number from 0 to 2^128 - 1, not '%.40s'", text);
+    return 0;
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     arguments *a = state->input;
@@ -60,7 +72,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         q->gas = mr_argp_u64(state, "--gas", argument, 0, UINT64_MAX);
         return 0;
     case 'v':
-        q->value = mr_argp_u64(state, "--value", argument, 0, UINT64_MAX);
+        q->value = value_of(state, argument);
         a->value = true;
         return 0;
     case OPTION_TIMESTAMP:

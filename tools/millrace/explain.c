@@ -82,7 +82,10 @@ static void hint_unavailable(const mr_explainer *explainer, const mr_node *node,
               "another salt makes another";
         break;
     case MR_PROGRAM_EXITED:
-        why = "it has ended itself with gr_exit; its heir is in the payload of the error reply";
+        why =
+            node->receipt.kind == MR_KIND_INIT || node->receipt.kind == MR_KIND_HANDLE
+                ? "it has ended itself with gr_exit; its heir is in the payload of the error reply"
+                : "it has ended itself with gr_exit";
         break;
     case MR_PROGRAM_ACTIVE:
         break;
@@ -212,6 +215,15 @@ static mr_span without_host(mr_span backtrace)
                       backtrace.size - (sizeof host_line - 1));
 }
 
+/* What a program says of its failure may be long: it is what its author looks for. */
+static void print_text(FILE *out, mr_span text)
+{
+    enum { ROOM = 2000 };
+    (void)fputs("    text     ", out);
+    mr_bytes_write(out, text, ROOM);
+    (void)fputc('\n', out);
+}
+
 static void print_message(FILE *out, const mr_explainer *explainer, const mr_node *node)
 {
     const mr_receipt *receipt = &node->receipt;
@@ -228,7 +240,7 @@ static void print_message(FILE *out, const mr_explainer *explainer, const mr_nod
     /* That of a trap is the first line of where it was. */
     if (receipt->text.size > 0 &&
         (node->trace.backtrace.size == 0 || is_of_host(node->trace.backtrace)))
-        (void)fprintf(out, "    text     %s\n", mr_bytes_print(receipt->text).text);
+        print_text(out, receipt->text);
 }
 
 static void print_gas(FILE *out, const mr_node *node)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/millrace/bytes.h"
 #include "tools/millrace/command.h"
 #include "tools/millrace/estimate.h"
 #include "tools/millrace/lookup.h"
@@ -28,32 +29,11 @@ static mr_status read_payload(const char *text, mr_buffer *out, mr_error *error)
     return status;
 }
 
-static bool is_text(mr_span bytes)
-{
-    for (size_t i = 0; i < bytes.size; i++)
-        if (bytes.data[i] < ' ' || bytes.data[i] > '~')
-            return false;
-    return bytes.size > 0;
-}
-
-static void print_bytes(mr_span bytes)
-{
-    if (bytes.size == 0) {
-        (void)printf("(empty)");
-    } else if (is_text(bytes)) {
-        (void)printf("\"%.*s\"", (int)bytes.size, (const char *)bytes.data);
-    } else {
-        (void)printf("0x");
-        for (size_t i = 0; i < bytes.size; i++)
-            (void)printf("%02x", bytes.data[i]);
-    }
-}
-
 /* `text` is what the program said, if anything. */
 static mr_status failed(mr_error *error, const char *how, mr_span text)
 {
-    return MR_FAIL(error, MR_STATE, "%s%s%.*s", how, text.size > 0 ? ": " : "", (int)text.size,
-                   text.size > 0 ? (const char *)text.data : "");
+    return MR_FAIL(error, MR_STATE, "%s%s%s", how, text.size > 0 ? ": " : "",
+                   text.size > 0 ? mr_bytes_print(text).text : "");
 }
 
 /* What is asked of whom, ids and payload read. */
@@ -112,7 +92,7 @@ static mr_status ask(const asked *a, mr_error *error)
     }
     if (a->query->json)
         return MR_OK;
-    print_bytes(answer.payload);
+    mr_bytes_write(stdout, answer.payload, SIZE_MAX);
     (void)printf("\n");
     return MR_OK;
 }
@@ -139,14 +119,14 @@ static void print_block(const mr_block *block)
                      receipt.gas_burned, receipt.gas_limit);
         if (receipt.text.size > 0) {
             (void)printf("  ");
-            print_bytes(receipt.text);
+            mr_bytes_write(stdout, receipt.text, SIZE_MAX);
             (void)printf("\n");
         }
     }
     mr_user_message told;
     for (uint64_t i = 0; mr_block_user_message(block, i, &told); i++) {
         (void)printf("%s to %s: ", mr_id_print(&told.from).text, mr_id_print(&told.to).text);
-        print_bytes(told.payload);
+        mr_bytes_write(stdout, told.payload, SIZE_MAX);
         if (told.is_reply)
             (void)printf(", reply %02x%02x%02x%02x", told.code[0], told.code[1], told.code[2],
                          told.code[3]);

@@ -5,38 +5,6 @@
 
 #include "tools/millrace/number.h"
 
-enum { SHOWN_BYTES = 128 }; /* leaves room for quotes and "... N bytes" */
-
-static bool printable(mr_span bytes)
-{
-    for (size_t i = 0; i < bytes.size; i++)
-        if (bytes.data[i] < 0x20 || bytes.data[i] >= 0x7f)
-            return false;
-    return bytes.size > 0;
-}
-
-mr_bytes_text mr_bytes_print(mr_span bytes)
-{
-    mr_bytes_text out = {"(empty)"};
-    if (bytes.size == 0)
-        return out;
-    bool text = printable(bytes);
-    size_t shown = text ? SHOWN_BYTES : SHOWN_BYTES / 2;
-    if (shown > bytes.size)
-        shown = bytes.size;
-    if (text) {
-        (void)snprintf(out.text, sizeof out.text, "\"%.*s\"", (int)shown, (const char *)bytes.data);
-    } else {
-        memcpy(out.text, "0x", 2);
-        mr_hex_print(mr_span_of(bytes.data, shown), out.text + 2);
-    }
-    if (shown < bytes.size) {
-        size_t used = strlen(out.text);
-        (void)snprintf(out.text + used, sizeof out.text - used, "... %zu bytes", bytes.size);
-    }
-    return out;
-}
-
 mr_count_text mr_count_print(uint64_t count)
 {
     char digits[24];

@@ -10,13 +10,8 @@
 #include <stdio.h>
 
 #include "engine/millrace.h"
+#include "tools/millrace/bytes.h"
 #include "tools/millrace/names.h"
-
-/* Bytes for a person: text in quotes when all of it can be printed, else 0x and hex; cut. */
-typedef struct mr_bytes_text {
-    char text[160];
-} mr_bytes_text;
-mr_bytes_text mr_bytes_print(mr_span bytes);
 
 /* "1,234,567" */
 typedef struct mr_count_text {

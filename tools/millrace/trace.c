@@ -12,8 +12,7 @@ enum { DEPTH_SHOWN = 32 /* trees go deeper; from here on they are not indented a
 static mr_span cut(mr_span payload)
 {
     enum { TEXT_SHOWN = 48, HEX_SHOWN = 20 };
-    const mr_span text =
-        mr_span_of(payload.data, payload.size < TEXT_SHOWN ? payload.size : TEXT_SHOWN);
+    const mr_span text = mr_bytes_begin(payload, TEXT_SHOWN);
     if (text.size <= HEX_SHOWN || mr_bytes_print(text).text[0] == '"')
         return text;
     return mr_span_of(payload.data, HEX_SHOWN);
