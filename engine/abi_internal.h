@@ -177,6 +177,13 @@ static inline uint64_t mr_abi_rent(const mr_execution *execution, uint32_t block
                                                                                    : rent;
 }
 
+/* The gas left that can be given away, reserved or set aside: the payer's own. */
+static inline uint64_t mr_abi_own_gas(const mr_execution *execution, const mr_run *run)
+{
+    const uint64_t left = mr_run_gas(run);
+    return left > execution->foreign ? left - execution->foreign : 0;
+}
+
 /* Makes room for one more element of `size` bytes. False when the machine has no memory. */
 bool mr_abi_reserve(void **array, uint32_t *capacity, uint32_t count, size_t size);
 
@@ -200,7 +207,8 @@ uint32_t mr_abi_open_draft(mr_execution *execution, uint32_t *handle);
 /* Whether `size` more bytes fit the dispatch's total and the message. */
 uint32_t mr_abi_check_growth(const mr_execution *execution, const mr_draft *draft, uint32_t size);
 
-/* Whether the counter has `gas` (else NOT_ENOUGH_GAS) and the rent of `delay` (NO_GAS_FOR_DELAY).
+/* Whether the payer's gas is `gas` at least (else NOT_ENOUGH_GAS) and the rent of `delay`
+ * (NO_GAS_FOR_DELAY).
  */
 uint32_t mr_abi_check_gas(const mr_execution *execution, const mr_run *run, uint64_t gas,
                           uint32_t delay);

@@ -65,7 +65,7 @@ static void reply_from(mr_execution *execution, mr_reservation *reservation)
 /* Commits the reply, in the order of Gear's checks. A failure takes nothing. */
 static uint32_t commit(mr_execution *execution, mr_run *run, const reply_terms *terms)
 {
-    if (terms->gas > mr_run_gas(run))
+    if (terms->gas > mr_abi_own_gas(execution, run))
         return MR_ABI_NOT_ENOUGH_GAS;
     if (terms->value > execution->balance - execution->spent)
         return MR_ABI_NOT_ENOUGH_VALUE;

@@ -68,7 +68,8 @@ static uint32_t reserve(mr_execution *execution, mr_run *run, uint64_t amount, u
         return MR_ABI_RESERVATION_TOO_LOW;
     const uint32_t start = execution->environment->height;
     const uint32_t finish = blocks > UINT32_MAX - start ? UINT32_MAX : start + blocks;
-    const uint64_t rent = mr_abi_rent(execution, finish - start), left = mr_run_gas(run);
+    const uint64_t rent = mr_abi_rent(execution, finish - start),
+                   left = mr_abi_own_gas(execution, run);
     if (amount > left || rent > left - amount)
         return MR_ABI_NOT_ENOUGH_GAS;
     if (!prepare(execution))
@@ -177,7 +178,7 @@ MR_ABI_FUNCTION(gr_system_reserve_gas)
     uint32_t code = MR_ABI_OK;
     if (amount == 0) {
         code = MR_ABI_RESERVATION_AMOUNT;
-    } else if (amount > mr_run_gas(run) || amount > system_room(execution)) {
+    } else if (amount > mr_abi_own_gas(execution, run) || amount > system_room(execution)) {
         code = MR_ABI_NOT_ENOUGH_GAS;
     } else {
         (void)mr_run_set_aside(run, amount);
@@ -197,12 +198,19 @@ static mr_draft *find_sent(mr_execution *execution, const uint8_t *id)
     return NULL;
 }
 
+/* The answer is paid for by who paid for the message; that must be who paid for the deposit. */
+static bool is_paid_by_another(const mr_execution *execution, const mr_draft *draft)
+{
+    return draft->extra != NULL && draft->extra->is_reserved &&
+           !mr_id_equal(&draft->extra->payer, execution->payer);
+}
+
 static uint32_t deposit(mr_execution *execution, mr_run *run, const uint8_t *id, uint64_t gas)
 {
-    if (gas > mr_run_gas(run))
+    if (gas > mr_abi_own_gas(execution, run))
         return MR_ABI_NOT_ENOUGH_GAS;
     mr_draft *draft = find_sent(execution, id);
-    if (draft == NULL)
+    if (draft == NULL || is_paid_by_another(execution, draft))
         return MR_ABI_NOT_SENT_HERE;
     mr_draft_extra *extra = mr_abi_draft_extra(execution, draft);
     if (extra == NULL)

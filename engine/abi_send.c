@@ -135,7 +135,7 @@ bool mr_abi_is_system(const uint8_t *id)
 uint32_t mr_abi_check_gas(const mr_execution *execution, const mr_run *run, uint64_t gas,
                           uint32_t delay)
 {
-    const uint64_t left = mr_run_gas(run), rent = mr_abi_rent(execution, delay);
+    const uint64_t left = mr_abi_own_gas(execution, run), rent = mr_abi_rent(execution, delay);
     if (gas > left)
         return MR_ABI_NOT_ENOUGH_GAS;
     return rent > left - gas ? MR_ABI_NO_GAS_FOR_DELAY : MR_ABI_OK;

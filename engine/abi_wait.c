@@ -48,7 +48,7 @@ MR_ABI_FUNCTION(gr_wait)
     if (!may_wait(execution, run, 1, &action))
         return action;
     const uint64_t reserve = mr_abi_rent(execution, 1);
-    if (reserve > mr_run_gas(run))
+    if (reserve > mr_abi_own_gas(execution, run))
         return run_out(run);
     return wait_for(execution, UINT32_MAX, reserve);
 }
@@ -61,7 +61,7 @@ MR_ABI_FUNCTION(gr_wait_for)
     if (!may_wait(execution, run, blocks, &action))
         return action;
     const uint64_t reserve = mr_abi_rent(execution, blocks);
-    if (reserve > mr_run_gas(run))
+    if (reserve > mr_abi_own_gas(execution, run))
         return run_out(run);
     return wait_for(execution, blocks, reserve);
 }
@@ -73,7 +73,7 @@ MR_ABI_FUNCTION(gr_wait_up_to)
     mr_host_action action;
     if (!may_wait(execution, run, blocks, &action))
         return action;
-    const uint64_t gas = mr_run_gas(run), one = mr_abi_rent(execution, 1);
+    const uint64_t gas = mr_abi_own_gas(execution, run), one = mr_abi_rent(execution, 1);
     if (one > gas)
         return run_out(run);
     const uint64_t all = mr_abi_rent(execution, blocks);
@@ -130,7 +130,7 @@ static uint32_t wake(mr_execution *execution, mr_run *run, const uint8_t *messag
     if (*slot != 0)
         return MR_ABI_DUPLICATE_WAKING;
     const uint64_t rent = mr_abi_rent(execution, delay);
-    if (rent > mr_run_gas(run))
+    if (rent > mr_abi_own_gas(execution, run))
         return MR_ABI_NOT_ENOUGH_GAS;
     *slot = ++execution->wakings_count;
     (void)mr_run_set_aside(run, rent);

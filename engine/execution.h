@@ -120,6 +120,8 @@ typedef struct mr_execution {
     const mr_id *payer;        /* of the message */
     const mr_context *context; /* of a message that has waited; else NULL */
     uint64_t gas;     /* that it may burn, what the dispatch costs before it begins included */
+    uint64_t foreign; /* of it, what somebody else than `payer` has paid for: it is burned last, and
+                       * what is given, reserved or set aside is none of it */
     mr_value balance; /* of the program, the value that the message brings included */
     mr_pages *heap;   /* pages the program has allocated; only what is known of gaps changes */
     const mr_reservation *reservations; /* of the program, ascending by id */

@@ -88,6 +88,7 @@ static void prepare(mr_settling *at, mr_execution *execution)
     execution->context =
         dispatch->extra != NULL && dispatch->extra->waited ? &dispatch->extra->context : NULL;
     execution->gas = dispatch->gas_limit;
+    execution->foreign = mr_settle_foreign(at);
     execution->balance = program->balance + mr_dispatch_value(dispatch);
     execution->heap = &at->program->heap;
     execution->reservations = program->reservations;

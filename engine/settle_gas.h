@@ -30,6 +30,37 @@ static inline uint64_t mr_settle_system_gas(const mr_settling *at)
     return at->dispatch->extra != NULL ? at->dispatch->extra->context.system_gas : 0;
 }
 
+/* mr_settle_sponsored returns how much of the dispatch's gas somebody else than its payer sponsors.
+ */
+static inline uint64_t mr_settle_sponsored(const mr_settling *at)
+{
+    return at->sponsored > 0 && !mr_id_equal(at->dispatch->extra->sponsor, at->dispatch->payer)
+               ? at->sponsored
+               : 0;
+}
+
+/* mr_settle_foreign returns how much of what the dispatch may burn somebody else has paid for: that
+ * must not end up with whom its payer pays. */
+static inline uint64_t mr_settle_foreign(const mr_settling *at)
+{
+    const bool draws = at->waiter != NULL && !mr_id_equal(at->waiter->payer, at->dispatch->payer);
+    return mr_settle_sponsored(at) + (draws ? at->dispatch->gas_drawn : 0);
+}
+
+/* mr_settle_unsponsor gives a sponsor what is left of `left`, of which the dispatch's own gas comes
+ * first, and returns the rest of it; `floors` of `left` have been set aside already. */
+static inline uint64_t mr_settle_unsponsor(mr_settling *at, uint64_t left, uint64_t floors)
+{
+    const uint64_t sponsored = mr_settle_sponsored(at);
+    const uint64_t unused = left > floors ? left - floors : 0;
+    const uint64_t back = sponsored < unused ? sponsored : unused;
+    if (sponsored > 0)
+        at->sponsored = 0;
+    if (back > 0)
+        mr_settle_refund(at->stream, at->dispatch->extra->sponsor, back);
+    return left - back;
+}
+
 /* mr_settle_go_home disposes of gas that nobody takes along: a reply's is for the message it
  * belongs to. */
 static inline void mr_settle_go_home(mr_settling *at, uint64_t gas)

@@ -140,7 +140,7 @@ void mr_settle_success(mr_settling *at, mr_execution *execution)
     uint64_t used = execution->gas - execution->gas_left - box.floors;
     if (waits)
         used += execution->wait_reserve;
-    uint64_t left = mr_settle_take_used(at, used);
+    uint64_t left = mr_settle_unsponsor(at, mr_settle_take_used(at, used), box.floors);
     if (!waits)
         left += system_gas;
     const mr_sharing shared = mr_settle_divide(at, left, box.sharers, box.floors, waits);

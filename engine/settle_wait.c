@@ -155,6 +155,8 @@ void mr_settle_wait(mr_settling *at, const mr_execution *execution, uint64_t gas
     if (status != MR_OK)
         return mr_settle_fail(stream, status);
     extra->waited = extra->waiting = true;
+    extra->sponsor = NULL; /* has what is left */
+    extra->sponsored = 0;
     extra->since = height_of(at);
     extra->wish = execution->wait_blocks == UINT32_MAX
                       ? UINT32_MAX

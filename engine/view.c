@@ -209,6 +209,7 @@ static mr_status read_program(mr_engine *engine, const mr_reading *reading, uint
     execution->payer = &reading->source;
     execution->context = NULL;
     execution->gas = reading->gas_limit;
+    execution->foreign = 0;
     execution->balance = program->balance;
     execution->heap = &program->heap;
     execution->reservations = NULL;

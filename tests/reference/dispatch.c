@@ -178,6 +178,7 @@ static void run(mr_reference_step *s, mr_execution *e, uint32_t entry, uint64_t 
     e->payer = &s->m.payer;
     e->context = s->m.has_waited ? &s->m.context : NULL;
     e->gas = s->m.message.gas_limit + s->draw;
+    e->foreign = mr_reference_sponsored(s) + (s->draws_foreign ? s->draw : 0);
     e->balance = p->balance + mr_reference_brings(&s->m);
     e->heap = &p->heap;
     e->reservations = p->reservations;
@@ -298,6 +299,7 @@ void mr_reference_dispatch(mr_reference *r, const mr_reference_message *m)
                 .parent = m->parent,
             },
         .draw = mr_reference_may_draw(r, m),
+        .draws_foreign = mr_reference_draws_foreign(r, m),
     };
     s.receipt.gas_limit = m->message.gas_limit + s.draw;
     end(&s);

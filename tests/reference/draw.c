@@ -92,7 +92,19 @@ void mr_reference_find_end_again(mr_reference_step *s)
                                                         .object = message});
 }
 
+bool mr_reference_draws_foreign(const mr_reference *r, const mr_reference_message *m)
+{
+    const belonging b = belongs(r, m);
+    const mr_reference_message *to = b.waiting != NULL ? &b.waiting->message : b.woken;
+    return to != NULL && !mr_reference_same(&to->payer, &m->payer);
+}
+
 /* ---- Gas that is left ---- */
+
+uint64_t mr_reference_sponsored(const mr_reference_step *s)
+{
+    return mr_reference_same(&s->m.sponsor, &s->m.payer) ? 0 : s->m.sponsored;
+}
 
 uint64_t mr_reference_own_part(mr_reference_step *s, uint64_t left)
 {

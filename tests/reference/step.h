@@ -11,9 +11,10 @@ typedef struct mr_reference_step {
     mr_reference_message m; /* that is dispatched */
     mr_reference_actor *program;
     mr_receipt receipt;
-    uint64_t draw;  /* gas of the message it belongs to that it may burn */
-    uint64_t drawn; /* of it, what it took */
-    uint64_t home;  /* gas that goes to the message it belongs to */
+    uint64_t draw;      /* gas of the message it belongs to that it may burn */
+    uint64_t drawn;     /* of it, what it took */
+    bool draws_foreign; /* somebody else has paid for it */
+    uint64_t home;      /* gas that goes to the message it belongs to */
 } mr_reference_step;
 
 /* mr_reference_brings returns the value that the message brings. */
@@ -21,6 +22,12 @@ mr_value mr_reference_brings(const mr_reference_message *m);
 
 /* mr_reference_is_answered tells whether the message gets a reply. */
 bool mr_reference_is_answered(const mr_reference_step *s);
+
+/* mr_reference_sponsored returns how much of the message's gas somebody else has paid for. */
+uint64_t mr_reference_sponsored(const mr_reference_step *s);
+
+/* mr_reference_draws_foreign tells whether somebody else has paid for what `m` may draw. */
+bool mr_reference_draws_foreign(const mr_reference *r, const mr_reference_message *m);
 
 /* mr_reference_give_back refunds gas of the dispatch to its payer, to its sponsor first. */
 void mr_reference_give_back(mr_reference_step *s, uint64_t gas);

@@ -40,6 +40,19 @@ static bool reply_shares(const mr_reference_step *s, const mr_execution *e)
     return e->reply.committed && !e->reply.has_gas && s->m.from_program;
 }
 
+/* Of the message's gas that is left, what was sponsored goes back, the message's own being used
+ * first. */
+static uint64_t unsponsor(mr_reference_step *s, uint64_t left)
+{
+    const uint64_t sponsored = mr_reference_sponsored(s);
+    const uint64_t back = sponsored < left ? sponsored : left;
+    if (sponsored == 0)
+        return 0;
+    s->m.sponsored = 0;
+    mr_reference_refund(s->r, &s->m.sponsor, back);
+    return back;
+}
+
 static division divide(mr_reference_step *s, const mr_execution *e)
 {
     uint64_t sharers = reply_shares(s, e), set_aside = 0;
@@ -52,7 +65,9 @@ static division divide(mr_reference_step *s, const mr_execution *e)
     /* Gas that is nobody's yet; of it what may be drawn stays where it is, as far as it is not
      * needed. The system reservation is the message's own. */
     const uint64_t system_gas = waits(e) ? 0 : mr_reference_system_gas(s, e->system_gas);
-    const uint64_t left = e->gas_left + set_aside - (waits(e) ? e->wait_reserve : 0);
+    const uint64_t unused = e->gas_left - (waits(e) ? e->wait_reserve : 0);
+    const uint64_t back = unsponsor(s, unused > s->draw ? unused - s->draw : 0);
+    const uint64_t left = unused - back + set_aside;
     const uint64_t own = (left > s->draw ? left - s->draw : 0) + system_gas;
     uint64_t to_share = own > set_aside ? own : set_aside;
     s->drawn = s->draw - (left + system_gas - to_share);
@@ -297,6 +312,7 @@ static void wait(mr_reference_step *s, const mr_execution *e, uint64_t kept)
     w.until = paid < w.wish ? paid : w.wish;
     w.message.message.gas_limit = kept;
     w.message.has_waited = true;
+    w.message.sponsored = 0;
     w.message.numbered = false;
     w.message.context = remember(s, e);
     MR_REFERENCE_ADD(r->waitlist, r->waitlist_count, w);
