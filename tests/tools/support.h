@@ -76,6 +76,18 @@ static inline void read_text(const char *name, char *out, size_t out_bytes)
     mr_buffer_fini(&bytes);
 }
 
+/* Commands that run programs get the options in $MR_TEST_ENGINE. Empty for others, or without. */
+static inline const char *engine_options(const char *arguments)
+{
+    static const char *const commands[] = {"run ", "demo ", "bench ", "replay "};
+    const char *options = getenv("MR_TEST_ENGINE");
+    for (size_t i = 0; options != NULL && i < sizeof commands / sizeof commands[0]; i++) {
+        if (strncmp(arguments, commands[i], strlen(commands[i])) == 0)
+            return options;
+    }
+    return "";
+}
+
 /* Runs the millrace of this build with arguments as a shell takes them; returns its exit code. */
 static inline int millrace(const char *format, ...)
 {
@@ -87,6 +99,7 @@ static inline int millrace(const char *format, ...)
     va_start(args, format);
     used += vsnprintf(command + used, sizeof command - (size_t)used, format, args);
     va_end(args);
+    used += snprintf(command + used, sizeof command - (size_t)used, " %s", engine_options(format));
     (void)snprintf(command + used, sizeof command - (size_t)used, " >out.txt 2>err.txt </dev/null");
     int status = system(command);
     read_text("out.txt", command_out, sizeof command_out);

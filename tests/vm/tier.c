@@ -2,11 +2,16 @@
 /* tier: has a test's programs run in another way than the test asks for. Linked into tests with
  * --wrap=mr_vm_new, so that no test need know:
  *
- *   MR_TEST_TIER       interp (as the test asks), native, auto, or mixed: compiled, but for every
- * run it is drawn whether the interpreter has it MR_TEST_COMPILER   the compiler;
- * MR_TEST_NATIVE_DIR is where compiled programs are kept
+ *   MR_TEST_TIER        interp: as the test asks
+ *                       native: compiled
+ *                       mixed: compiled, but for every run it is drawn whether the interpreter has
+ *                       it
+ *                       auto: the same, and compiled in the background, all anew
+ *   MR_TEST_COMPILER    the compiler
+ *   MR_TEST_NATIVE_DIR  where compiled programs are kept; not those of auto
  *
  * Whoever has not said what its codes cost is left alone: the serial reference is interpreted. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,20 +20,40 @@
 mr_status __real_mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error);
 mr_status __wrap_mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error);
 
+static char fresh[] = "/tmp/millrace-tier-XXXXXX";
+
+static void remove_fresh(void)
+{
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf %s", fresh);
+    if (system(command) != 0)
+        (void)fprintf(stderr, "%s is left over\n", fresh);
+}
+
+/* A directory of this process, made once. */
+static const char *fresh_directory(void)
+{
+    static const char *made;
+    if (made == NULL && (made = mkdtemp(fresh)) != NULL)
+        (void)atexit(remove_fresh);
+    return made;
+}
+
 mr_status __wrap_mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error)
 {
     const char *tier = getenv("MR_TEST_TIER");
     if (tier == NULL || strcmp(tier, "interp") == 0 || options->prices == NULL)
         return __real_mr_vm_new(options, out, error);
+    const bool is_auto = strcmp(tier, "auto") == 0;
     mr_native_options native = {0};
     if (options->native != NULL)
         native = *options->native;
-    native.directory = getenv("MR_TEST_NATIVE_DIR");
+    native.directory = is_auto ? fresh_directory() : getenv("MR_TEST_NATIVE_DIR");
     native.compiler = getenv("MR_TEST_COMPILER");
     mr_vm_options other = *options;
     other.native = &native;
-    other.tier = strcmp(tier, "auto") == 0 ? MR_TIER_AUTO : MR_TIER_NATIVE;
-    if (strcmp(tier, "mixed") == 0)
+    other.tier = is_auto ? MR_TIER_AUTO : MR_TIER_NATIVE;
+    if (is_auto || strcmp(tier, "mixed") == 0)
         other.switch_seed = 0x9e3779b97f4a7c15u;
     return __real_mr_vm_new(&other, out, error);
 }
