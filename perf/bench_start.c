@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long does it take to open a large database, and until its first messages are done?
  *
- * Sketch: opening reads a handful of records, and of RocksDB the list of its files and their
- * indexes: some milliseconds, nearly the same for any number of programs. The first message reads
- * the program's record, its code, which is rewritten again (1 ms for a small one), and its units.
+ * Sketch: opening reads a handful of records, and RocksDB its list of files and their indexes:
+ * some milliseconds, nearly the same for any number of programs. What it had not flushed is in its
+ * log and is read again, 100 MB a second: that is what grows, up to the size of its memory tables.
+ * The first message reads the program's record, its code, which is rewritten again (1 ms for a
+ * small one), and its units.
  *
  * A database of that many programs, each with one unit touched, is made in DIRECTORY, which must
  * not be there; closed, and opened again five times. The system's cache of files stays warm. One

@@ -60,7 +60,7 @@ lib)
 costs)
     "$source/perf/costs" "$build" interp >lines
     has lines '"question": "machine"' '"case": "empty message"' '"case": "created program"' \
-        '"question": "round"' '"case": "disk"' '"case": "zipf"' '"case": "hot"' '"question": "idle"' \
+        '"question": "phases"' '"calls_ns"' '"question": "round"' '"case": "disk"' '"case": "zipf"' '"case": "hot"' '"question": "idle"' \
         '"question": "durable"' '"case": "beside blocks"' '"question": "start"' \
         '"question": "upload"' '"question": "bandwidth"'
     ;;
