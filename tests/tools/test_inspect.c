@@ -298,6 +298,33 @@ static void a_beginning_of_two_ids_lists_both(void **state)
     }
 }
 
+/* A message that waited and was woken in the block ran twice, and is one message. */
+static void a_graph_counts_messages_and_not_how_often_they_ran(void **state)
+{
+    (void)state;
+    write_text("asking.yaml",
+               "programs:\n- {name: leaf, path: async.wasm, from: u, salt: l, init: {u64: 1}}\n"
+               "- {name: top, path: async.wasm, from: u, salt: t, init: [{u64: 4}, {id: leaf}]}\n"
+               "blocks:\n- messages:\n  - {from: u, to: top, payload: {u8: 0}, gas: 2000000000}\n");
+    assert_int_equal(millrace("run asking.yaml --db asking"), 0);
+    assert_int_equal(millrace("inspect asking block 2 --json"), 0);
+    json_t *block = json_load_file("out.txt", JSON_ALLOW_NUL, NULL);
+    assert_int_equal(json_array_size(json_object_get(block, "receipts")), 4);
+    assert_int_equal(millrace("inspect asking graph 2 --json"), 0);
+    json_t *graph = json_load_file("out.txt", JSON_ALLOW_NUL, NULL);
+    json_int_t dispatched = 0;
+    size_t i;
+    json_t *edge;
+    json_array_foreach(json_object_get(graph, "edges"), i, edge)
+    {
+        assert_int_equal(number(edge, "count"), 1);
+        dispatched += !json_is_true(json_object_get(edge, "to_user"));
+    }
+    assert_int_equal(dispatched, 3); /* u asks top, top asks leaf, leaf answers */
+    json_decref(block);
+    json_decref(graph);
+}
+
 static void a_graph_has_every_message_of_the_block(void **state)
 {
     (void)state;
@@ -350,6 +377,7 @@ int main(void)
         cmocka_unit_test(beginnings_of_ids_do_where_they_are_of_one),
         cmocka_unit_test(a_beginning_of_two_ids_lists_both),
         cmocka_unit_test(a_graph_has_every_message_of_the_block),
+        cmocka_unit_test(a_graph_counts_messages_and_not_how_often_they_ran),
     };
     return cmocka_run_group_tests(tests, make_database, leave_folder);
 }

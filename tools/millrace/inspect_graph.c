@@ -12,8 +12,8 @@ typedef struct edge {
     mr_id from, to;
     const char *kind;
     bool to_user;
-    uint64_t count; /* of dispatches, or of messages to a user */
-    uint64_t gas;   /* burned by the dispatches */
+    uint64_t count; /* of messages */
+    uint64_t gas;   /* burned by their dispatches */
     mr_value value;
 } edge;
 
@@ -47,16 +47,53 @@ static mr_status add(graph *g, const edge *added)
     return mr_buffer_append(&g->edges, mr_span_of(added, sizeof *added));
 }
 
+/* A dispatch by its message: one that waits and is woken has several in a block. */
+typedef struct run {
+    mr_id message;
+    uint64_t number;
+} run;
+
+static int compare_run(const void *a, const void *b)
+{
+    const run *left = a, *right = b;
+    const int order = memcmp(&left->message, &right->message, sizeof left->message);
+    return order != 0 ? order : (left->number > right->number) - (left->number < right->number);
+}
+
+/* One byte a receipt of the block: is it the first of its message? */
+static mr_status find_first(const mr_stored_block *block, mr_buffer *out)
+{
+    __attribute__((cleanup(mr_buffer_fini))) mr_buffer list = {0};
+    mr_receipt receipt;
+    uint64_t count = 0;
+    for (; mr_stored_block_receipt(block, count, &receipt); count++) {
+        const run one = {receipt.message, count};
+        MR_TRY(mr_buffer_append(&list, mr_span_of(&one, sizeof one)));
+        MR_TRY(mr_buffer_append(out, mr_span_of("", 1)));
+    }
+    run *runs = (run *)(void *)list.data;
+    if (count > 0)
+        qsort(runs, count, sizeof *runs, compare_run);
+    for (uint64_t i = 0; i < count; i++) {
+        const bool first =
+            i == 0 || memcmp(&runs[i - 1].message, &runs[i].message, sizeof(mr_id)) != 0;
+        out->data[runs[i].number] = first;
+    }
+    return MR_OK;
+}
+
 static mr_status collect(graph *g, const mr_stored_block *block)
 {
+    __attribute__((cleanup(mr_buffer_fini))) mr_buffer first = {0};
+    MR_TRY(find_first(block, &first));
     mr_receipt receipt;
     for (uint64_t i = 0; mr_stored_block_receipt(block, i, &receipt); i++)
         MR_TRY(add(g, &(edge){.from = receipt.source,
                               .to = receipt.program,
                               .kind = mr_kind_name(receipt.kind),
-                              .count = 1,
+                              .count = first.data[i],
                               .gas = receipt.gas_burned,
-                              .value = receipt.value}));
+                              .value = first.data[i] ? receipt.value : 0}));
     mr_user_message message;
     for (uint64_t i = 0; mr_stored_block_user_message(block, i, &message); i++)
         MR_TRY(add(g, &(edge){.from = message.from,
