@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/native_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -142,14 +143,17 @@ static mr_status write_file(const char *directory, const char *path, mr_span byt
     return status;
 }
 
+/* With whatever a compiler that was ended has left in it. */
 static void remove_directory(const char *directory)
 {
-    static const char *const names[] = {"m.c", "m.so", "m.txt", "m.so-m.su", "m.su", "m.new"};
-    char path[PATH_MAX + 16];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        (void)unlink(path);
+    DIR *files = opendir(directory);
+    if (files == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(files)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            (void)unlinkat(dirfd(files), entry->d_name, 0);
     }
+    (void)closedir(files);
     (void)rmdir(directory);
 }
 
