@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace
+{
 
 constexpr uint32_t block = 50000, hops = 99, programs = 1000, fans = 16, width = 64;
 
