@@ -38,7 +38,7 @@ typedef struct mr_native_options {
 mr_status mr_native_new(const mr_native_options *options, const mr_module_rules *rules,
                         const mr_code_prices *prices, mr_native **out, mr_error *error);
 
-/* mr_native_free waits for the build in progress, if any. */
+/* mr_native_free ends the compilers in progress, if any. */
 void mr_native_free(mr_native *native);
 
 /* mr_native_need yields the artifact of a code, loaded or built now, or NULL when it cannot be

@@ -49,6 +49,27 @@ mr_status mr_artifact_read(const char *path, mr_buffer *out)
     return status;
 }
 
+mr_status mr_artifact_write(const char *path, mr_span bytes)
+{
+    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    bool well = file >= 0;
+    for (size_t done = 0; well && done < bytes.size;) {
+        const ssize_t wrote = write(file, bytes.data + done, bytes.size - done);
+        if (wrote > 0)
+            done += (size_t)wrote;
+        else
+            well = errno == EINTR;
+    }
+    const int number = errno;
+    if (file >= 0 && close(file) == 0)
+        errno = number;
+    else
+        well = false;
+    if (well)
+        return MR_OK;
+    return errno == ENOSPC || errno == EDQUOT ? MR_NO_SPACE : MR_IO;
+}
+
 static bool digest_of(mr_span bytes, uint8_t out[MR_DIGEST_BYTES])
 {
     mr_digest d = mr_digest_begin();

@@ -23,6 +23,10 @@ mr_status mr_artifact_load(const char *path, const uint8_t key[MR_DIGEST_BYTES],
  */
 mr_status mr_artifact_read(const char *path, mr_buffer *out);
 
+/* mr_artifact_write makes a file, of which there must be none, for this user only. errno tells why
+ * it failed. Errors: MR_IO; MR_NO_SPACE. */
+mr_status mr_artifact_write(const char *path, mr_span bytes);
+
 /* mr_artifact_follow has `artifact` keep `before`, which calls in progress may still be in, and
  * free it when it is freed itself. */
 void mr_artifact_follow(mr_artifact *artifact, mr_artifact *before);

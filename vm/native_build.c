@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "vm/native_artifact.h"
 
 enum { FLAGS_MAX = 48, CLOCK_FACTOR = 4 };
 
@@ -20,34 +21,6 @@ enum { FLAGS_MAX = 48, CLOCK_FACTOR = 4 };
  * exec, whatever other threads hold. A core file of a compiler helps nobody. */
 static const char limited[] = "ulimit -c 0 && ulimit -t \"$1\" && ulimit -v \"$2\" && "
                               "ulimit -f \"$3\" && shift 3 && exec nice -n 19 \"$@\"";
-
-static mr_status fail_io(mr_error *error, const char *what, const char *where)
-{
-    const int number = errno;
-    return MR_FAIL(error, number == ENOSPC || number == EDQUOT ? MR_NO_SPACE : MR_IO,
-                   "%s in %s: %s", what, where, strerror(number));
-}
-
-static mr_status write_file(const char *directory, mr_span text, mr_error *error)
-{
-    char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/m.c", directory) >= sizeof path)
-        return MR_FAIL(error, MR_IO, "the path of %s is too long", directory);
-    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0)
-        return fail_io(error, "cannot make m.c", directory);
-    mr_status status = MR_OK;
-    for (size_t done = 0; done < text.size && status == MR_OK;) {
-        const ssize_t wrote = write(file, text.data + done, text.size - done);
-        if (wrote > 0)
-            done += (size_t)wrote;
-        else if (errno != EINTR)
-            status = fail_io(error, "cannot write m.c", directory);
-    }
-    if (close(file) != 0 && status == MR_OK)
-        status = fail_io(error, "cannot write m.c", directory);
-    return status;
-}
 
 /* All signals are let through and as they are by default; files are closed but for /dev/null and
  * m.txt; temporary files end up in the directory, too. */
@@ -150,7 +123,12 @@ static void read_complaint(const char *directory, char *out, size_t size)
 mr_status mr_build_run(const mr_build *build, const char *directory, mr_span text,
                        const _Atomic bool *stop, mr_error *error)
 {
-    MR_TRY(write_file(directory, text, error));
+    char source[PATH_MAX];
+    if ((size_t)snprintf(source, sizeof source, "%s/m.c", directory) >= sizeof source)
+        return MR_FAIL(error, MR_IO, "the path of %s is too long", directory);
+    mr_status status = mr_artifact_write(source, text);
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "cannot write %s: %s", source, strerror(errno));
     char seconds[24], memory[24], blocks[24];
     (void)snprintf(seconds, sizeof seconds, "%u", build->seconds_max);
     (void)snprintf(memory, sizeof memory, "%llu",

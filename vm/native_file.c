@@ -121,26 +121,12 @@ static bool name_of(const mr_native_files *files, const mr_compiler *by, const m
 
 /* Readers find the whole file or none. It is not synced: what a crash spoils is seen by its digest.
  */
-static mr_status write_file(const char *directory, const char *path, mr_span bytes)
+static mr_status publish(const char *directory, const char *path, mr_span bytes)
 {
     char made[PATH_MAX + 16];
     (void)snprintf(made, sizeof made, "%s/m.new", directory);
-    const int file = open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-    if (file < 0)
-        return errno == ENOSPC ? MR_NO_SPACE : MR_IO;
-    mr_status status = MR_OK;
-    for (size_t done = 0; done < bytes.size && status == MR_OK;) {
-        const ssize_t wrote = write(file, bytes.data + done, bytes.size - done);
-        if (wrote > 0)
-            done += (size_t)wrote;
-        else if (errno != EINTR)
-            status = errno == ENOSPC ? MR_NO_SPACE : MR_IO;
-    }
-    if (close(file) != 0 && status == MR_OK)
-        status = MR_IO;
-    if (status == MR_OK && rename(made, path) != 0)
-        status = MR_IO;
-    return status;
+    MR_TRY(mr_artifact_write(made, bytes));
+    return rename(made, path) == 0 ? MR_OK : MR_IO;
 }
 
 /* With whatever a compiler that was ended has left in it. */
@@ -199,7 +185,7 @@ static mr_status make_in(const mr_native_files *files, const mr_compiler *by, co
     if (status == MR_OK) {
         status = mr_artifact_seal(&object, key, stack_bytes);
         if (status == MR_OK)
-            status = write_file(directory, path, mr_buffer_span(&object));
+            status = publish(directory, path, mr_buffer_span(&object));
         if (status != MR_OK)
             status = MR_FAIL(error, status, "cannot write %s: %s", path, strerror(errno));
     }

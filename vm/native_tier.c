@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tier that runs compiled codes. An instance is one block of memory: globals, table, and the
- * bounds of the memory it is bound to. A call that fails jumps back over the compiled functions,
- * none of which has anything to undo. */
+/* The tier that runs compiled codes. The state of an instance is one block of memory: globals, the
+ * bounds of the memory it is bound to, and its table. A call that fails jumps back over the
+ * compiled functions, none of which has anything to undo. */
 #include <setjmp.h>
 #include <string.h>
 

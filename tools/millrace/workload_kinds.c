@@ -208,51 +208,24 @@ static void add_fanout(mr_plan *plan, uint64_t fans, uint64_t share)
     part->peers = counters->first;
 }
 
-static void lay_out_counter(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &counter, n, 100);
-}
-static void lay_out_ring(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &ring, n, 100);
-}
-static void lay_out_token(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &token, n, 100);
-}
-static void lay_out_compute(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &compute, n, 100);
-}
-static void lay_out_cold(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &cold, n, 100);
-}
-
-static void lay_out_empty(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &empty, n, 100);
-}
-static void lay_out_unit(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &unit, n, 100);
-}
-static void lay_out_units4(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &units4, n, 100);
-}
-static void lay_out_reply(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &replier, n, 100);
-}
-static void lay_out_pingpong(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &pair, n, 100);
-}
-static void lay_out_zipf(mr_plan *plan, uint64_t n)
-{
-    add_part(plan, &zipf, n, 100);
-}
+/* Workloads of one kind of program. */
+#define ALL_OF(name, kind)                                                                         \
+    static void lay_out_##name(mr_plan *plan, uint64_t n)                                          \
+    {                                                                                              \
+        add_part(plan, &kind, n, 100);                                                             \
+    }
+ALL_OF(counter, counter)
+ALL_OF(ring, ring)
+ALL_OF(token, token)
+ALL_OF(compute, compute)
+ALL_OF(cold, cold)
+ALL_OF(empty, empty)
+ALL_OF(unit, unit)
+ALL_OF(units4, units4)
+ALL_OF(reply, replier)
+ALL_OF(pingpong, pair)
+ALL_OF(zipf, zipf)
+#undef ALL_OF
 
 static void lay_out_senders(mr_plan *plan, const mr_part_kind *to, uint64_t n)
 {
