@@ -85,7 +85,7 @@ static uint32_t create(mr_execution *execution, mr_run *run, const create_args *
     draft->to = program;
     draft->value = value;
     draft->has_gas = args->has_gas;
-    draft->id = mr_id_of_outgoing(&execution->message->id, handle);
+    draft->id = mr_foreseen_sent(execution->foreseen, &execution->message->id, handle);
     if (!mr_abi_draft_append(execution, draft, terms->payload.data, (uint32_t)terms->payload.size))
         execution->failure = MR_NO_MEMORY;
     else

@@ -111,7 +111,7 @@ static mr_host_action depart(mr_execution *execution, mr_run *run, const reply_t
         return mr_abi_machine_failure(execution, execution->failure);
     mr_id id = {0};
     if (code == MR_ABI_OK)
-        id = mr_id_of_reply(&execution->message->id);
+        id = mr_foreseen_reply(execution->foreseen, &execution->message->id);
     return mr_abi_answer(execution, run, answer_at, code, &id, sizeof id);
 }
 

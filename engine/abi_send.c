@@ -240,7 +240,7 @@ static mr_host_action depart(mr_execution *execution, mr_run *run, uint32_t hand
     mr_id id = {0};
     if (code == MR_ABI_OK)
         id = execution->drafts[handle - execution->handles_before].id =
-            mr_id_of_outgoing(&execution->message->id, handle);
+            mr_foreseen_sent(execution->foreseen, &execution->message->id, handle);
     return mr_abi_answer(execution, run, answer_at, code, &id, sizeof id);
 }
 

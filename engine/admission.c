@@ -94,9 +94,11 @@ static mr_status admit_each(mr_block *block)
 }
 
 /* All transactions send, to programs there are, and nobody need pay: their messages stand where
- * they belong already. */
+ * they belong already. Without others before them, their limits say all that they may burn. */
 static void admit_whole(mr_block *block, const mr_prepared *prepared)
 {
+    block->pending_plain = block->pending_count == 0;
+    block->pending_most = prepared->most;
     block->gas_bought += prepared->gas;
     block->counters.issued = prepared->issued;
     block->pending_count += block->info.transactions_count;

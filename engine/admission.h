@@ -32,6 +32,7 @@ mr_status mr_admission_post(const mr_admitting *at, mr_program *program);
 /* What the preparation found, of all transactions. */
 typedef struct mr_prepared {
     uint64_t gas;    /* limits */
+    uint64_t most;   /* likewise; UINT64_MAX when they are more */
     mr_value issued; /* by the state and by the transactions, if they are regular */
     bool regular;    /* all of them send, to programs that are in memory */
 } mr_prepared;

@@ -53,7 +53,8 @@ enum { TRANSACTIONS_PER_TASK = 512 };
 
 /* What one task of the parallel part found. */
 typedef struct found {
-    uint64_t gas; /* limits of all its transactions */
+    uint64_t gas;  /* limits of all its transactions */
+    uint64_t most; /* likewise; UINT64_MAX when they are more */
     mr_value value;
     bool regular; /* all of them send to programs that are in memory */
 } found;
@@ -87,6 +88,11 @@ static void look_ahead(const mr_engine *engine, const mr_transaction *transactio
         mr_index_ahead(&engine->index, &transaction[SLOT_AHEAD].to, 2);
     if (count > PROGRAM_AHEAD)
         mr_index_ahead(&engine->index, &transaction[PROGRAM_AHEAD].to, 1);
+}
+
+static uint64_t add_limit(uint64_t sum, uint64_t limit)
+{
+    return limit > UINT64_MAX - sum ? UINT64_MAX : sum + limit;
 }
 
 /* One task of it. A destination found here was there before the block. */
@@ -123,6 +129,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
             continue;
         }
         here->gas += transaction->gas_limit;
+        here->most = add_limit(here->most, transaction->gas_limit);
         if (__builtin_add_overflow(here->value, transaction->value, &here->value))
             here->regular = false;
         places[i] = (mr_item){
@@ -146,6 +153,7 @@ mr_status mr_admission_prepare(mr_block *block, mr_prepared *out)
     *out = (mr_prepared){.issued = block->counters.issued, .regular = true};
     for (size_t i = 0; i < tasks_count; i++) {
         out->gas += tasks[i].gas;
+        out->most = add_limit(out->most, tasks[i].most);
         out->regular = out->regular && tasks[i].regular &&
                        !__builtin_add_overflow(out->issued, tasks[i].value, &out->issued);
     }

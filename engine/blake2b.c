@@ -40,12 +40,13 @@ static const uint8_t sigma[10][WORDS] = {
     } while (0)
 
 /* Word `w` of each message, zero beyond its end. */
-static inline void transpose(const uint8_t *const messages[MR_BLAKE2B_LANES], size_t size,
-                             lanes words[WORDS])
+static inline void transpose(const uint8_t *const messages[MR_BLAKE2B_LANES],
+                             const size_t sizes[MR_BLAKE2B_LANES], lanes words[WORDS])
 {
     uint64_t columns[WORDS][MR_BLAKE2B_LANES] = {0};
-    const size_t whole = size / 8, rest = size % 8;
     for (size_t lane = 0; lane < MR_BLAKE2B_LANES; lane++) {
+        const size_t whole = sizes[lane] / 8, rest = sizes[lane] % 8;
+        MR_ASSERT(sizes[lane] <= MR_BLAKE2B_SHORT_MAX);
         for (size_t w = 0; w < whole; w++)
             columns[w][lane] = mr_load_le64(messages[lane] + 8 * w);
         if (rest > 0)
@@ -58,25 +59,29 @@ static inline void transpose(const uint8_t *const messages[MR_BLAKE2B_LANES], si
 #ifdef __SANITIZE_THREAD__
 #define FOR_EACH_CPU
 #else
-#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
+#define FOR_EACH_CPU __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #endif
 
-FOR_EACH_CPU void mr_blake2b_lanes(const uint8_t *const messages[MR_BLAKE2B_LANES], size_t size,
+/* The hash's state before its first block, which is its last. */
+static uint64_t start(size_t i)
+{
+    return i == 0 ? iv[0] ^ (0x01010000 | DIGEST_BYTES) /* no key, fan-out and depth 1 */ : iv[i];
+}
+
+FOR_EACH_CPU void mr_blake2b_lanes(const uint8_t *const messages[MR_BLAKE2B_LANES],
+                                   const size_t sizes[MR_BLAKE2B_LANES],
                                    mr_id *const digests[MR_BLAKE2B_LANES])
 {
-    MR_ASSERT(size <= MR_BLAKE2B_SHORT_MAX);
     lanes words[WORDS];
-    transpose(messages, size, words);
+    transpose(messages, sizes, words);
     const lanes zero = {0};
-    lanes h[8], v[16];
-    for (size_t i = 0; i < 8; i++)
-        h[i] = zero + iv[i];
-    h[0] ^= (uint64_t)(0x01010000 | DIGEST_BYTES); /* no key, fan-out and depth 1 */
+    lanes v[16];
     for (size_t i = 0; i < 8; i++) {
-        v[i] = h[i];
+        v[i] = zero + start(i);
         v[i + 8] = zero + iv[i];
     }
-    v[12] ^= (uint64_t)size;
+    for (size_t lane = 0; lane < MR_BLAKE2B_LANES; lane++)
+        v[12][lane] ^= (uint64_t)sizes[lane];
     v[14] = ~v[14]; /* the last block, which is the first */
     for (size_t r = 0; r < ROUNDS; r++) {
         const uint8_t *s = sigma[r % 10];
@@ -90,8 +95,37 @@ FOR_EACH_CPU void mr_blake2b_lanes(const uint8_t *const messages[MR_BLAKE2B_LANE
         MIX(v[3], v[4], v[9], v[14], words[s[14]], words[s[15]]);
     }
     for (size_t i = 0; i < DIGEST_BYTES / 8; i++) {
-        const lanes digest = h[i] ^ v[i] ^ v[i + 8];
+        const lanes digest = start(i) ^ v[i] ^ v[i + 8];
         for (size_t lane = 0; lane < MR_BLAKE2B_LANES; lane++)
             mr_store_le64(digests[lane]->bytes + 8 * i, digest[lane]);
     }
+}
+
+/* A row of the hash's square: four words that are mixed side by side. */
+typedef uint64_t row __attribute__((vector_size(32)));
+
+#define TURN(v, a, b, c, d) __builtin_shuffle(v, (row){a, b, c, d})
+
+#define PICK(s, from)                                                                              \
+    ((row){w[(s)[from]], w[(s)[(from) + 2]], w[(s)[(from) + 4]], w[(s)[(from) + 6]]})
+
+FOR_EACH_CPU void mr_blake2b_short(const uint8_t *message, size_t size, mr_id *digest)
+{
+    MR_ASSERT(size <= MR_BLAKE2B_SHORT_MAX);
+    uint64_t w[WORDS] = {0};
+    memcpy(w, message, size);
+    const row first = {start(0), start(1), start(2), start(3)};
+    row a = first, b = {iv[4], iv[5], iv[6], iv[7]}, c = {iv[0], iv[1], iv[2], iv[3]};
+    row d = {iv[4] ^ size, iv[5], ~iv[6], iv[7]};
+#pragma GCC unroll 12
+    for (size_t r = 0; r < ROUNDS; r++) {
+        const uint8_t *s = sigma[r % 10];
+        MIX(a, b, c, d, PICK(s, 0), PICK(s, 1));
+        b = TURN(b, 1, 2, 3, 0), c = TURN(c, 2, 3, 0, 1), d = TURN(d, 3, 0, 1, 2);
+        MIX(a, b, c, d, PICK(s, 8), PICK(s, 9));
+        b = TURN(b, 3, 0, 1, 2), c = TURN(c, 2, 3, 0, 1), d = TURN(d, 1, 2, 3, 0);
+    }
+    const row out = first ^ a ^ c;
+    for (size_t i = 0; i < DIGEST_BYTES / 8; i++)
+        mr_store_le64(digest->bytes + 8 * i, out[i]);
 }

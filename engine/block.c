@@ -134,6 +134,7 @@ static mr_block *make(mr_engine *engine, const mr_block_params *params,
     block->counters = engine->counters;
     block->transactions = transactions;
     block->gas_left = params->gas_limit;
+    block->programs_per_task = 1;
     block->environment = (mr_environment){
         .height = (uint32_t)block->info.height,
         .timestamp_ms = params->timestamp_ms,
@@ -309,8 +310,6 @@ mr_status mr_block_execute(mr_engine *engine, const mr_block_params *params,
     return MR_OK;
 }
 
-enum { PROGRAMS_PER_TASK = 256 };
-
 /* Receipts may lead to what no longer waits: it goes with the block's handle. */
 static void keep_gone(mr_block *block, mr_queued *gone)
 {
@@ -330,10 +329,8 @@ static void accept_programs(void *arg, size_t task, uint32_t worker)
     mr_engine *engine = block->engine;
     uint64_t loaded = 0; /* wraps around when programs shrank */
     mr_queued *gone = NULL;
-    size_t end = (task + 1) * PROGRAMS_PER_TASK;
-    if (end > block->dirty_count)
-        end = block->dirty_count;
-    for (size_t i = task * PROGRAMS_PER_TASK; i < end; i++) {
+    const size_t end = mr_block_task_end(block, task);
+    for (size_t i = task * block->programs_per_task; i < end; i++) {
         mr_program *program = block->dirty[i];
         mr_program_accept(program, engine->streams[worker].pool, &gone);
         program->used_in = block->execution;
@@ -350,9 +347,7 @@ static void accept_programs(void *arg, size_t task, uint32_t worker)
 static void accept(mr_block *block)
 {
     mr_engine *engine = block->engine;
-    mr_parallel_run(&engine->parallel,
-                    (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK,
-                    accept_programs, block);
+    mr_parallel_run(&engine->parallel, mr_block_tasks(block), accept_programs, block);
     mr_accounts_accept(engine->accounts);
     mr_queued **old_queue = engine->queue;
     const size_t old_capacity = engine->queue_capacity;

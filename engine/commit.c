@@ -4,8 +4,6 @@
 
 #include "engine/id.h"
 
-enum { PROGRAMS_PER_TASK = 16 };
-
 static mr_status write_program(const mr_program *program, const mr_sealed *sealed, mr_batch *batch)
 {
     MR_TRY(mr_batch_put(batch, MR_TABLE_PROGRAM, mr_id_span(&program->id), sealed->record));
@@ -28,10 +26,8 @@ static void write_programs(void *arg, size_t task, uint32_t worker)
 {
     const mr_block *block = arg;
     mr_stream *stream = &block->engine->streams[worker];
-    size_t end = (task + 1) * PROGRAMS_PER_TASK;
-    if (end > block->dirty_count)
-        end = block->dirty_count;
-    for (size_t i = task * PROGRAMS_PER_TASK; i < end; i++) {
+    const size_t end = mr_block_task_end(block, task);
+    for (size_t i = task * block->programs_per_task; i < end; i++) {
         mr_status status = write_program(block->dirty[i], &block->sealed[i], stream->batch);
         if (status != MR_OK && stream->failure == MR_OK)
             stream->failure = status;
@@ -93,9 +89,7 @@ mr_status mr_block_write(mr_block *block)
     mr_batch_reset(batch);
     for (uint32_t s = 0; s < engine->streams_count; s++)
         mr_batch_reset(engine->streams[s].batch);
-    mr_parallel_run(&engine->parallel,
-                    (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK,
-                    write_programs, block);
+    mr_parallel_run(&engine->parallel, mr_block_tasks(block), write_programs, block);
     mr_parallel_run(&engine->parallel, engine->streams_count, write_records, block);
     for (uint32_t s = 0; s < engine->streams_count; s++) {
         mr_status status = engine->streams[s].failure;

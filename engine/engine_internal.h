@@ -87,6 +87,7 @@ typedef struct mr_stream {
     _Alignas(128) mr_vm_worker *vm;
     mr_unit_pool *pool;
     mr_execution execution;
+    mr_foreseen foreseen[MR_FORESEEN_AT_ONCE]; /* of messages to the program that runs */
     mr_arena scratch_arena;  /* what a dispatch composes; gone with the next one */
     mr_arena round_arena[2]; /* payloads sent; by parity of the round that made them */
     mr_arena *payloads;      /* of these, the current round's */
@@ -238,7 +239,9 @@ struct mr_block {
     /* The queue while running. */
     mr_item *pending; /* to be admitted, in order, beginning at pending_at */
     size_t pending_count, pending_at, pending_capacity;
-    mr_item *chosen; /* the current round's input when it is not an output as it stands */
+    uint64_t pending_most; /* that all of these may burn, in any order, when `pending_plain` */
+    bool pending_plain;    /* no round has been chosen yet, and nothing in them is special */
+    mr_item *chosen;       /* the current round's input when it is not an output as it stands */
     size_t chosen_capacity;
     unsigned clean_rounds; /* rounds since something was left pending */
     mr_queued **remainder; /* queue after the block, in order; once it is committed, what of the
@@ -277,12 +280,26 @@ struct mr_block {
     size_t letter_slots_count; /* a power of two, or 0 */
     mr_program **dirty;        /* all programs the block touched, created ones too */
     size_t dirty_count, dirty_capacity;
-    mr_sealed *sealed; /* of each of these */
+    size_t programs_per_task; /* of these, when all workers go through them */
+    mr_sealed *sealed;        /* of each of these */
     size_t sealed_capacity;
     mr_tree_change *changes; /* of the state tree */
     size_t changes_count, changes_capacity;
     mr_status failure;
 };
+
+/* Going through all programs the block touched: how many tasks that is, and where one ends; task i
+ * begins at i * programs_per_task. */
+static inline size_t mr_block_tasks(const mr_block *block)
+{
+    return (block->dirty_count + block->programs_per_task - 1) / block->programs_per_task;
+}
+
+static inline size_t mr_block_task_end(const mr_block *block, size_t task)
+{
+    const size_t end = (task + 1) * block->programs_per_task;
+    return end < block->dirty_count ? end : block->dirty_count;
+}
 
 /* mr_tally_add adds the numbers of `more`. */
 void mr_tally_add(mr_tally *to, const mr_tally *more);

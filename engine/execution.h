@@ -7,6 +7,7 @@
 #define MR_ENGINE_EXECUTION_H
 
 #include "base/arena.h"
+#include "engine/foresee.h"
 #include "engine/millrace.h"
 #include "engine/pages.h"
 #include "vm/vm.h"
@@ -126,8 +127,9 @@ typedef struct mr_execution {
     mr_pages *heap;   /* pages the program has allocated; only what is known of gaps changes */
     const mr_reservation *reservations; /* of the program, ascending by id */
     uint32_t reservations_count;
-    mr_arena *arena; /* what outlives the run: payloads, texts */
-    bool query;      /* an entry that reads: what would change anything is a trap */
+    mr_arena *arena;       /* what outlives the run: payloads, texts */
+    bool query;            /* an entry that reads: what would change anything is a trap */
+    mr_foreseen *foreseen; /* ids of the message's reply and of what it sends; or NULL */
 
     /* Results. All of the gas it had is: burned, or gas_left, set_aside, explicit_gas, system_gas
      * (that it added), reserved_gas, rent. After a failure all but gas_left and system_gas are 0.

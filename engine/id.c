@@ -22,21 +22,31 @@ __attribute__((constructor)) static void choose_salt(void)
                              (const uint8_t *)"millrace buckets", 16);
 }
 
-mr_id mr_id_blake2b(const mr_span *spans, size_t count)
+static mr_id blake2b_long(const mr_span *spans, size_t count)
 {
     mr_id id;
-    if (count == 1) {
-        int failed =
-            crypto_generichash(id.bytes, sizeof id.bytes, spans[0].data, spans[0].size, NULL, 0);
-        MR_ASSERT(failed == 0);
-        return id;
-    }
     crypto_generichash_state state;
     int failed = crypto_generichash_init(&state, NULL, 0, sizeof id.bytes);
     for (size_t i = 0; i < count; i++)
         failed |= crypto_generichash_update(&state, spans[i].data, spans[i].size);
     failed |= crypto_generichash_final(&state, id.bytes, sizeof id.bytes);
     MR_ASSERT(failed == 0);
+    return id;
+}
+
+mr_id mr_id_blake2b(const mr_span *spans, size_t count)
+{
+    uint8_t bytes[MR_BLAKE2B_SHORT_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (spans[i].size > sizeof bytes - size)
+            return blake2b_long(spans, count);
+        if (spans[i].size > 0)
+            memcpy(bytes + size, spans[i].data, spans[i].size);
+        size += spans[i].size;
+    }
+    mr_id id;
+    mr_blake2b_short(bytes, size, &id);
     return id;
 }
 
@@ -74,50 +84,83 @@ void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_
 {
     uint8_t bytes[MR_IDS_AT_ONCE][USER_MESSAGE_BYTES];
     const uint8_t *messages[MR_IDS_AT_ONCE];
+    size_t sizes[MR_IDS_AT_ONCE];
     for (size_t i = 0; i < MR_IDS_AT_ONCE; i++) {
         fill_user_message(height, users[i], first_nonce + i, bytes[i]);
         messages[i] = bytes[i];
+        sizes[i] = USER_MESSAGE_BYTES;
     }
-    mr_blake2b_lanes(messages, USER_MESSAGE_BYTES, out);
+    mr_blake2b_lanes(messages, sizes, out);
 }
 
 mr_id mr_id_of_user_message(uint32_t height, const mr_id *user, uint64_t nonce)
 {
     uint8_t bytes[USER_MESSAGE_BYTES];
+    mr_id id;
     fill_user_message(height, user, nonce, bytes);
-    const mr_span span = mr_span_of(bytes, sizeof bytes);
-    return mr_id_blake2b(&span, 1);
+    mr_blake2b_short(bytes, sizeof bytes, &id);
+    return id;
+}
+
+enum { DERIVED_BYTES_MAX = 8 + 32 + 4 };
+
+/* What the id is the digest of: a prefix, the message's id and, of what it sends, a number. */
+static size_t fill_derived(const mr_id_wish *wish, uint8_t bytes[DERIVED_BYTES_MAX])
+{
+    static const char prefixes[][9] = {
+        [MR_ID_REPLY] = "reply", [MR_ID_SIGNAL] = "signal", [MR_ID_OUTGOING] = "outgoing"};
+    const char *prefix = prefixes[wish->kind];
+    const size_t size = strlen(prefix);
+    memcpy(bytes, prefix, size);
+    memcpy(bytes + size, wish->message->bytes, 32);
+    if (wish->kind != MR_ID_OUTGOING)
+        return size + 32;
+    mr_store_le32(bytes + size + 32, wish->nonce);
+    return size + 36;
+}
+
+void mr_id_make(const mr_id_wish *wishes, size_t count)
+{
+    uint8_t bytes[MR_IDS_AT_ONCE][DERIVED_BYTES_MAX];
+    if (count == 1) {
+        const size_t size = fill_derived(&wishes[0], bytes[0]);
+        return mr_blake2b_short(bytes[0], size, wishes[0].out);
+    }
+    mr_id unused;
+    for (size_t i = 0; i < count; i += MR_IDS_AT_ONCE) {
+        const uint8_t *messages[MR_IDS_AT_ONCE];
+        size_t sizes[MR_IDS_AT_ONCE];
+        mr_id *out[MR_IDS_AT_ONCE];
+        for (size_t k = 0; k < MR_IDS_AT_ONCE; k++) {
+            const bool wished = i + k < count;
+            messages[k] = bytes[k];
+            sizes[k] = wished ? fill_derived(&wishes[i + k], bytes[k]) : 0;
+            out[k] = wished ? wishes[i + k].out : &unused;
+        }
+        mr_blake2b_lanes(messages, sizes, out);
+    }
+}
+
+static mr_id make_one(mr_id_kind kind, const mr_id *message, uint32_t nonce)
+{
+    mr_id id;
+    mr_id_make(&(mr_id_wish){.kind = kind, .message = message, .nonce = nonce, .out = &id}, 1);
+    return id;
 }
 
 mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce)
 {
-    uint8_t bytes[8 + 32 + 4];
-    memcpy(bytes, "outgoing", 8);
-    memcpy(bytes + 8, origin->bytes, 32);
-    mr_store_le32(bytes + 40, nonce);
-    const mr_span span = mr_span_of(bytes, sizeof bytes);
-    return mr_id_blake2b(&span, 1);
-}
-
-/* The digest of a prefix and an id: of everything that a message has one of. */
-static mr_id of_one(const char *prefix, const mr_id *origin)
-{
-    uint8_t bytes[8 + 32];
-    const size_t size = strlen(prefix);
-    memcpy(bytes, prefix, size);
-    memcpy(bytes + size, origin->bytes, 32);
-    const mr_span span = mr_span_of(bytes, size + 32);
-    return mr_id_blake2b(&span, 1);
+    return make_one(MR_ID_OUTGOING, origin, nonce);
 }
 
 mr_id mr_id_of_reply(const mr_id *origin)
 {
-    return of_one("reply", origin);
+    return make_one(MR_ID_REPLY, origin, 0);
 }
 
 mr_id mr_id_of_signal(const mr_id *origin)
 {
-    return of_one("signal", origin);
+    return make_one(MR_ID_SIGNAL, origin, 0);
 }
 
 mr_id mr_id_of_reservation(const mr_id *origin, uint64_t nonce)

@@ -20,6 +20,19 @@ void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_
                             uint64_t first_nonce, mr_id *const out[MR_IDS_AT_ONCE]);
 
 mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce);
+
+/* mr_id_make makes ids that follow from those of messages: of the reply, of the signal, of what the
+ * message sends as its nonce-th. Any number, at a price that falls up to MR_IDS_AT_ONCE: one alone
+ * costs as much as three of eight. */
+typedef enum mr_id_kind { MR_ID_REPLY, MR_ID_SIGNAL, MR_ID_OUTGOING } mr_id_kind;
+typedef struct mr_id_wish {
+    const mr_id *message;
+    mr_id *out;
+    uint32_t nonce;
+    mr_id_kind kind;
+} mr_id_wish;
+void mr_id_make(const mr_id_wish *wishes, size_t count);
+
 mr_id mr_id_of_reservation(const mr_id *origin, uint64_t nonce);
 
 /* mr_id_of_child returns the id of the program of `code` that the message `origin` creates. */

@@ -53,6 +53,7 @@ typedef struct mr_program {
     uint64_t made_in;  /* execution number of the block in which a program made it; 0 none */
     uint32_t made_for; /* then: generation of the first messages that it exists for */
     uint32_t reservations_count;
+    mr_habits habits; /* what its messages ask for, of no result */
     mr_program_status status;
     bool memory_loaded; /* units have been read from the store */
 } mr_program;

@@ -283,8 +283,11 @@ static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items
     const mr_item *output;
     size_t output_count = mr_round_output(round, MR_CHANNEL_QUEUE, &output);
     const bool pending = block->pending_at < block->pending_count;
-    if (!pending && output_count > 0 &&
-        fits_whole(block, mr_round_output_cost(round, MR_CHANNEL_QUEUE), steady)) {
+    if (block->pending_plain && fits_whole(block, block->pending_most, true)) {
+        *items = block->pending;
+        *count = block->pending_at = block->pending_count;
+    } else if (!pending && output_count > 0 &&
+               fits_whole(block, mr_round_output_cost(round, MR_CHANNEL_QUEUE), steady)) {
         *items = output;
         *count = output_count;
     } else {
@@ -294,6 +297,7 @@ static mr_status prepare(mr_block *block, mr_round *round, const mr_item **items
         } while (*count == 0 && block->pending_at < block->pending_count);
         *items = block->chosen;
     }
+    block->pending_plain = false;
     if (*count > 0) {
         MR_TRY(open_receipts(block, *count));
         turn_arenas(block);
@@ -329,12 +333,21 @@ static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lan
     mr_block *block = ctx;
     mr_stream *stream = &block->engine->streams[stream_number];
     mr_program *program = (mr_program *)lane;
-    enum { AHEAD = 3 /* messages; a round's are longer than any cache */ };
+    /* A round's messages are longer than any cache. */
+    enum { ONCE = MR_FORESEEN_AT_ONCE, AHEAD = ONCE + 3 };
     for (size_t i = 0; i < work->count; i++) {
+        mr_dispatch *dispatch = work->objects[i];
+        mr_foreseen *foreseen = &stream->foreseen[i % ONCE];
         if (i + AHEAD < work->count)
             fetch(work->objects[i + AHEAD], sizeof(mr_dispatch) + sizeof(mr_id));
-        mr_stream_dispatch(stream, block, round, program, work->objects[i], work->positions[i]);
+        if (i % ONCE == 0)
+            mr_foresee(stream->foreseen, (const mr_dispatch *const *)work->objects + i,
+                       work->count - i < ONCE ? work->count - i : ONCE, &program->habits);
+        stream->execution.foreseen = foreseen;
+        mr_stream_dispatch(stream, block, round, program, dispatch, work->positions[i]);
+        mr_foreseen_learn(foreseen, dispatch, &program->habits);
     }
+    stream->execution.foreseen = NULL;
 }
 
 static void ahead(void *ctx, mr_lane *lane, const void *first, uint32_t distance)

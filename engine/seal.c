@@ -69,6 +69,15 @@ mr_status mr_stream_remove(mr_stream *stream, mr_table table, mr_span key)
     return note(stream, table, key, &record);
 }
 
+/* Some tasks a worker, so that all are done at about the same time; a task of a few programs costs
+ * little beside what they have changed. */
+static void set_programs_per_task(mr_block *block)
+{
+    enum { PROGRAMS_MOST = 16, TASKS_PER_WORKER = 8 };
+    const size_t share = block->dirty_count / (block->engine->streams_count * TASKS_PER_WORKER);
+    block->programs_per_task = share < 1 ? 1 : share < PROGRAMS_MOST ? share : PROGRAMS_MOST;
+}
+
 static mr_status gather_dirty(mr_block *block)
 {
     const mr_engine *engine = block->engine;
@@ -86,10 +95,9 @@ static mr_status gather_dirty(mr_block *block)
     }
     MR_ASSERT(at == count);
     block->dirty_count = count;
+    set_programs_per_task(block);
     return MR_OK;
 }
-
-enum { PROGRAMS_PER_TASK = 16 };
 
 static mr_status remove_task(const mr_block *block, mr_stream *stream, uint32_t due,
                              uint64_t sequence)
@@ -188,10 +196,8 @@ static void seal_programs(void *arg, size_t task, uint32_t worker)
     mr_block *block = arg;
     mr_stream *stream = &block->engine->streams[worker];
     mr_buffer *record = &stream->scratch;
-    size_t end = (task + 1) * PROGRAMS_PER_TASK;
-    if (end > block->dirty_count)
-        end = block->dirty_count;
-    for (size_t i = task * PROGRAMS_PER_TASK; i < end; i++) {
+    const size_t end = mr_block_task_end(block, task);
+    for (size_t i = task * block->programs_per_task; i < end; i++) {
         mr_status status = seal_program(block, i, stream, record);
         if (status != MR_OK && stream->failure == MR_OK)
             stream->failure = status;
@@ -314,9 +320,7 @@ static mr_status seal_all(mr_block *block)
     MR_TRY(MR_ROOM(block->changes, block->changes_capacity, block->dirty_count + 64));
     block->changes_count = block->dirty_count;
     mr_agenda_number(block);
-    mr_parallel_run(&engine->parallel,
-                    (block->dirty_count + PROGRAMS_PER_TASK - 1) / PROGRAMS_PER_TASK, seal_programs,
-                    block);
+    mr_parallel_run(&engine->parallel, mr_block_tasks(block), seal_programs, block);
     mr_parallel_run(&engine->parallel, (block->tasks_count + TASKS_PER_TASK - 1) / TASKS_PER_TASK,
                     seal_tasks, block);
     if (block->seen.letters > 0)

@@ -165,7 +165,7 @@ mr_outgoing mr_settle_reply(const mr_settling *at, const uint8_t code[4], mr_val
         .payload = payload,
     };
     if (out.program != NULL) /* that to a user is computed when somebody looks */
-        out.id = mr_id_of_reply(&at->dispatch->message.id);
+        out.id = mr_foreseen_reply(at->stream->execution.foreseen, &at->dispatch->message.id);
     memcpy(out.code, code, sizeof out.code);
     return out;
 }

@@ -51,6 +51,7 @@ typedef struct mr_image {
     uint32_t changes_count;
     mr_entry first;
     uint32_t base_end; /* units from here on are zero in the code's content */
+    bool normal;       /* what is in the changed list has changed, see normalise in memory.c */
 } mr_image;
 
 static_assert(sizeof(mr_image) <= sizeof(mr_memory), "an image must fit into mr_memory");

@@ -241,6 +241,7 @@ void mr_memory_clear(mr_memory *memory, mr_unit_pool *pool)
     mr_image *image = mr_image_of(memory);
     mr_memory_drop_live(memory);
     drop_changes(image, pool);
+    image->normal = false;
     const mr_entry *end = mr_image_places_end(image);
     for (mr_entry *entry = mr_image_table(image); entry < end; entry++) {
         if (entry->unit == MR_NO_UNIT)
@@ -338,6 +339,7 @@ mr_status mr_memory_changes(mr_memory *memory, mr_unit_pool *pool, const mr_unit
         image->changes[used++] =
             (mr_unit_change){.unit = unit, .present = entry->bytes != NULL, .bytes = entry->bytes};
     }
+    image->normal = true;
     sort(image->changes, used);
     *changes = image->changes;
     *count = used;
@@ -352,12 +354,13 @@ void mr_memory_accept(mr_memory *memory, mr_unit_pool *pool)
     while (next != MR_NO_UNIT) {
         mr_entry *entry = mr_image_find(image, next);
         next = entry->next;
-        if (normalise(image, pool, entry))
+        if (image->normal || normalise(image, pool, entry))
             retire(pool, entry->old);
         settle_entry(image, entry);
     }
     image->changed_head = MR_NO_UNIT;
     image->changed_count = 0;
+    image->normal = false;
     image->pages_before = image->pages;
     mr_image_shrink(image);
 }
@@ -379,6 +382,7 @@ void mr_memory_reject(mr_memory *memory, mr_unit_pool *pool)
     }
     image->changed_head = MR_NO_UNIT;
     image->changed_count = 0;
+    image->normal = false;
     image->pages = image->pages_before;
     if (live != NULL)
         mr_live_release(image, live);

@@ -366,6 +366,8 @@ mr_status mr_run_commit(mr_run *run)
         roll_back(run, count);
         return status;
     }
+    if (count > 0)
+        image->normal = false;
     for (size_t i = 0; i < count; i++) {
         const mr_touched *at = &run->touched[i];
         if (!mr_entry_needs_slot(at->entry)) {
