@@ -3,7 +3,7 @@
 
 #include "engine/dispatch.h"
 
-enum { SENT_MAX = 127, BATCH_MIN = 3 /* from so many on it costs less than one by one */ };
+enum { SENT_MAX = 127 };
 
 static size_t sort_of(const mr_dispatch *dispatch)
 {
@@ -66,7 +66,7 @@ mr_id mr_foreseen_sent(mr_foreseen *seen, const mr_id *message, uint32_t nonce)
         return mr_id_of_outgoing(message, nonce);
     seen->sent_asked++;
     if (nonce - seen->sent_first >= seen->sent_count && nonce < seen->sent_habit &&
-        seen->sent_habit - nonce >= BATCH_MIN)
+        seen->sent_habit - nonce >= MR_IDS_WORTH_LANES)
         make_sent(seen, nonce);
     return nonce - seen->sent_first < seen->sent_count ? seen->sent[nonce - seen->sent_first]
                                                        : mr_id_of_outgoing(message, nonce);

@@ -119,25 +119,32 @@ static size_t fill_derived(const mr_id_wish *wish, uint8_t bytes[DERIVED_BYTES_M
     return size + 36;
 }
 
-void mr_id_make(const mr_id_wish *wishes, size_t count)
+static void make_lanes(const mr_id_wish *wishes, size_t count)
 {
     uint8_t bytes[MR_IDS_AT_ONCE][DERIVED_BYTES_MAX];
-    if (count == 1) {
-        const size_t size = fill_derived(&wishes[0], bytes[0]);
-        return mr_blake2b_short(bytes[0], size, wishes[0].out);
-    }
+    const uint8_t *messages[MR_IDS_AT_ONCE];
+    size_t sizes[MR_IDS_AT_ONCE];
+    mr_id *out[MR_IDS_AT_ONCE];
     mr_id unused;
-    for (size_t i = 0; i < count; i += MR_IDS_AT_ONCE) {
-        const uint8_t *messages[MR_IDS_AT_ONCE];
-        size_t sizes[MR_IDS_AT_ONCE];
-        mr_id *out[MR_IDS_AT_ONCE];
-        for (size_t k = 0; k < MR_IDS_AT_ONCE; k++) {
-            const bool wished = i + k < count;
-            messages[k] = bytes[k];
-            sizes[k] = wished ? fill_derived(&wishes[i + k], bytes[k]) : 0;
-            out[k] = wished ? wishes[i + k].out : &unused;
-        }
-        mr_blake2b_lanes(messages, sizes, out);
+    for (size_t i = 0; i < MR_IDS_AT_ONCE; i++) {
+        messages[i] = bytes[i];
+        sizes[i] = i < count ? fill_derived(&wishes[i], bytes[i]) : 0;
+        out[i] = i < count ? wishes[i].out : &unused;
+    }
+    mr_blake2b_lanes(messages, sizes, out);
+}
+
+void mr_id_make(const mr_id_wish *wishes, size_t count)
+{
+    for (; count >= MR_IDS_WORTH_LANES; wishes += MR_IDS_AT_ONCE) {
+        const size_t now = count < MR_IDS_AT_ONCE ? count : MR_IDS_AT_ONCE;
+        make_lanes(wishes, now);
+        count -= now;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint8_t bytes[DERIVED_BYTES_MAX];
+        const size_t size = fill_derived(&wishes[i], bytes);
+        mr_blake2b_short(bytes, size, wishes[i].out);
     }
 }
 

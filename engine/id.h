@@ -21,9 +21,8 @@ void mr_id_of_user_messages(uint32_t height, const mr_id *const users[MR_IDS_AT_
 
 mr_id mr_id_of_outgoing(const mr_id *origin, uint32_t nonce);
 
-/* mr_id_make makes ids that follow from those of messages: of the reply, of the signal, of what the
- * message sends as its nonce-th. Any number, at a price that falls up to MR_IDS_AT_ONCE: one alone
- * costs as much as three of eight. */
+/* An id that follows from a message's: that of its reply, of its signal, or of what it sends as its
+ * nonce-th. */
 typedef enum mr_id_kind { MR_ID_REPLY, MR_ID_SIGNAL, MR_ID_OUTGOING } mr_id_kind;
 typedef struct mr_id_wish {
     const mr_id *message;
@@ -31,6 +30,10 @@ typedef struct mr_id_wish {
     uint32_t nonce;
     mr_id_kind kind;
 } mr_id_wish;
+
+/* mr_id_make makes any number of such ids. Eight together cost as much as MR_IDS_WORTH_LANES one by
+ * one. */
+enum { MR_IDS_WORTH_LANES = 3 };
 void mr_id_make(const mr_id_wish *wishes, size_t count);
 
 mr_id mr_id_of_reservation(const mr_id *origin, uint64_t nonce);
