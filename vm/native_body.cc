@@ -505,7 +505,7 @@ size_t write_loop(const Lines &lines, size_t first, const std::string &label, si
 
 } // namespace
 
-std::string mr_native_body(const std::string &text)
+std::string mr::native_body(const std::string &text)
 {
     const Lines lines = lines_of(text);
     std::string out, label;

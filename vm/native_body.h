@@ -17,7 +17,12 @@
 
 #include <string>
 
-/* mr_native_body returns the text in other words. Throws std::bad_alloc. */
-std::string mr_native_body(const std::string &text);
+namespace mr
+{
+
+/* native_body returns the text in other words. Throws std::bad_alloc. */
+std::string native_body(const std::string &text);
+
+} // namespace mr
 
 #endif

@@ -252,7 +252,7 @@ std::string source_of(const wabt::MemoryStream &stream, const wabt::Module &modu
     if (end == std::string::npos)
         throw Failure{"comes out of WABT's writer in another form than expected"};
     text.erase(end);
-    return mr_native_body(text);
+    return mr::native_body(text);
 }
 
 uint32_t *values_of(const wabt::Module &module)
