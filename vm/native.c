@@ -2,6 +2,7 @@
 #include "vm/native.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct mr_native {
     uint32_t builders_count;
     uint32_t builders_idle;
     uint32_t builders_max;
+    cpu_set_t cores; /* that builders and compilers may use; none: not known */
     _Atomic bool ending;
 };
 
@@ -60,6 +62,8 @@ mr_status mr_native_new(const mr_native_options *options, const mr_module_rules 
         return MR_FAIL(error, MR_NO_MEMORY, "no memory for the native tier");
     native->end = &native->first;
     native->builders_max = builders_of(options);
+    if (pthread_getaffinity_np(pthread_self(), sizeof native->cores, &native->cores) != 0)
+        CPU_ZERO(&native->cores);
     (void)pthread_mutex_init(&native->lock, NULL);
     (void)pthread_cond_init(&native->changed, NULL);
     mr_error why;
@@ -158,11 +162,17 @@ static void publish(mr_native *native, const wanted *one, mr_artifact *artifact)
     (void)pthread_cond_broadcast(&native->changed);
 }
 
-/* After a quick one comes its turn for a good one, when all others have had theirs for a quick one.
+/* A worker that made this thread may be tied to one core, and would leave it and its compilers what
+ * it does not use of that.
+ *
+ * After a quick one comes its turn for a good one, when all others have had theirs for a quick one.
  */
 static void *builder_main(void *arg)
 {
     mr_native *native = arg;
+    (void)pthread_setname_np(pthread_self(), "mr-builder");
+    if (CPU_COUNT(&native->cores) > 0)
+        (void)pthread_setaffinity_np(pthread_self(), sizeof native->cores, &native->cores);
     (void)pthread_mutex_lock(&native->lock);
     for (wanted *taken; (taken = take(native)) != NULL;) {
         (void)pthread_mutex_unlock(&native->lock);

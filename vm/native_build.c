@@ -20,7 +20,7 @@ enum { FLAGS_MAX = 48, CLOCK_FACTOR = 4 };
 /* Limits are set by a shell, which then becomes the compiler: nothing of ours runs between fork and
  * exec, whatever other threads hold. A core file of a compiler helps nobody. */
 static const char limited[] = "ulimit -c 0 && ulimit -t \"$1\" && ulimit -v \"$2\" && "
-                              "ulimit -f \"$3\" && shift 3 && exec nice -n 19 \"$@\"";
+                              "ulimit -f \"$3\" && shift 3 && exec \"$@\"";
 
 /* All signals are let through and as they are by default; files are closed but for /dev/null and
  * m.txt; temporary files end up in the directory, too. */
@@ -134,9 +134,12 @@ mr_status mr_build_run(const mr_build *build, const char *directory, mr_span tex
     (void)snprintf(memory, sizeof memory, "%llu",
                    (unsigned long long)(build->memory_bytes_max >> 10));
     (void)snprintf(blocks, sizeof blocks, "%llu", (unsigned long long)(build->file_bytes_max >> 9));
-    const char *argv[FLAGS_MAX + 16] = {"sh",    "-c",   limited, "sh",
-                                        seconds, memory, blocks,  build->compiler};
-    size_t count = 8;
+    const char *argv[FLAGS_MAX + 16] = {"sh", "-c", limited, "sh", seconds, memory, blocks};
+    size_t count = 7;
+    static const char *const nice[] = {"nice", "-n", "19"};
+    for (size_t i = 0; !build->is_urgent && i < sizeof nice / sizeof nice[0]; i++)
+        argv[count++] = nice[i];
+    argv[count++] = build->compiler;
     for (size_t i = 0; build->flags[i] != NULL && i < FLAGS_MAX; i++)
         argv[count++] = build->flags[i];
     argv[count++] = "m.c";

@@ -15,6 +15,7 @@ typedef struct mr_build {
     uint32_t seconds_max;      /* of processor time; four times that by the clock */
     uint64_t memory_bytes_max; /* of address space */
     uint64_t file_bytes_max;
+    bool is_urgent; /* as important as whoever asks for it; else it has what nobody wants */
 } mr_build;
 
 /* mr_build_run compiles `text` in `directory`, which is empty, into the shared object m.so there.

@@ -12,6 +12,9 @@
 #include "vm/native_runtime.h"
 #include "vm/native_text.h"
 
+/* The quick one does not give way to streams, which wait for what it makes. */
+enum { QUICK_SECONDS_MAX = 10 };
+
 static const char *const flags[] = {
     "-O2",
     "-shared",
@@ -132,7 +135,10 @@ mr_status mr_compilers_find(const mr_native_options *options, const mr_code_pric
                 options->memory_bytes_max != 0 ? options->memory_bytes_max : (uint64_t)2 << 30,
             .file_bytes_max =
                 options->artifact_bytes_max != 0 ? options->artifact_bytes_max : 64 << 20,
+            .is_urgent = i == MR_GRADE_QUICK,
         };
+        if (i == MR_GRADE_QUICK && one->build.seconds_max > QUICK_SECONDS_MAX)
+            one->build.seconds_max = QUICK_SECONDS_MAX;
         if (one->path != NULL && !identify(prices, options->frames, one))
             return MR_FAIL(error, MR_NO_MEMORY, "no memory to look for a compiler");
     }

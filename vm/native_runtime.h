@@ -11,7 +11,7 @@
 #define MR_VM_NATIVE_RUNTIME_H
 
 /* Goes up with whatever makes modules compiled before unfit. */
-enum { MR_NATIVE_VERSION = 1 };
+enum { MR_NATIVE_VERSION = 2 };
 
 enum { MR_NATIVE_ENTRIES_MAX = 16, MR_NATIVE_ARGS_MAX = 8 };
 
@@ -185,51 +185,79 @@ enum { mr_counted = __COUNTER__ + 1 };
 #define FUNC_EPILOGUE
 #endif
 
-/* Both sides of the comparison are below 2^34; what is subtracted is the same for all accesses of
- * one width, so that it can be taken out of loops. Loads are from the first memory. Marks are not
- * compared with where memory ends: there is one for every unit that an address can be in, and
- * whatever is marked beyond the end is stored to next, which ends the call (vm/run.c). */
-#define MR_LOAD(address, type, as, to)                                                             \
+/* Where an access is, of `width_` bytes at the address `a_`; how that is found out is the first
+ * argument of every access. Both sides of the comparison are below 2^34; what is subtracted is the
+ * same for all accesses of one width, so that it can be taken out of loops. */
+#define MR_AT_far                                                                                  \
     ({                                                                                             \
-        const u64 a_ = (address);                                                                  \
-        if (UNLIKELY((s64)a_ > (s64)mr_size - (s64)sizeof(type)))                                  \
+        if (UNLIKELY((s64)a_ > (s64)mr_size - (s64)width_))                                        \
             TRAP(OOB);                                                                             \
-        (to)(as) * (const type *)(mr_bytes + a_);                                                  \
+        mr_bytes + a_;                                                                             \
     })
-#define MR_STORE(address, type, value)                                                             \
-    do {                                                                                           \
+
+/* Loops that are written twice (vm/native_body.h) have bases, which are numbered, and offsets from
+ * them. All that is within the span of a base is inside memory and, if that can be, in one unit, or
+ * else the first writing is not run. */
+#define MR_IS_NEAR(k, base, align, span)                                                           \
+    (((base) & ((align)-1)) == 0 && (u64)(base) + (span) <= mr_size &&                             \
+     ((span) > 1u << MR_UNIT_SHIFT || MR_UNIT(base) == MR_UNIT((base) + (span)-1)))
+#define MR_NEAR(k, base, align, span)                                                              \
+    enum { mr_s##k = (span) };                                                                     \
+    u8 *const mr_p##k = mr_bytes + (base), *const mr_m##k = mr_marks + MR_UNIT(base)
+/* Bits to be put into a base: an offset, if they are below what it is aligned to, else far away. */
+#define MR_BELOW(k, bits) ((bits) < mr_a##k ? (bits) : 1u << 31)
+/* `i` is the address, without what the access itself adds. */
+#define MR_AT_near(k, offset, i)                                                                   \
+    ({                                                                                             \
+        const u64 o_ = a_ - (u64)(i) + (u64)(u32)(offset);                                         \
+        LIKELY(o_ + width_ <= (u64)mr_s##k) ? mr_p##k + o_ : MR_AT_far;                            \
+    })
+
+#define MR_LOAD(mem, address, type, as, to)                                                        \
+    ({                                                                                             \
+        enum { width_ = sizeof(type) };                                                            \
         const u64 a_ = (address);                                                                  \
-        if (UNLIKELY((s64)a_ > (s64)mr_size - (s64)sizeof(type)))                                  \
-            TRAP(OOB);                                                                             \
-        *(type *)(mr_bytes + a_) = (type)(value);                                                  \
-    } while (0)
-
-#define i32_load(mem, a)     MR_LOAD(a, mr_any_u32, u32, u32)
-#define i64_load(mem, a)     MR_LOAD(a, mr_any_u64, u64, u64)
-#define i32_load8_s(mem, a)  MR_LOAD(a, s8, s32, u32)
-#define i64_load8_s(mem, a)  MR_LOAD(a, s8, s64, u64)
-#define i32_load8_u(mem, a)  MR_LOAD(a, u8, u32, u32)
-#define i64_load8_u(mem, a)  MR_LOAD(a, u8, u64, u64)
-#define i32_load16_s(mem, a) MR_LOAD(a, mr_any_s16, s32, u32)
-#define i64_load16_s(mem, a) MR_LOAD(a, mr_any_s16, s64, u64)
-#define i32_load16_u(mem, a) MR_LOAD(a, mr_any_u16, u32, u32)
-#define i64_load16_u(mem, a) MR_LOAD(a, mr_any_u16, u64, u64)
-#define i64_load32_s(mem, a) MR_LOAD(a, mr_any_s32, s64, u64)
-#define i64_load32_u(mem, a) MR_LOAD(a, mr_any_u32, u64, u64)
-
-#define i32_store(mem, a, v) MR_STORE(a, mr_any_u32, v)
-#define i64_store(mem, a, v) MR_STORE(a, mr_any_u64, v)
-#define i32_store8(mem, a, v)                                                                      \
+        (to)(as) * (const type *)(MR_AT_##mem);                                                    \
+    })
+#define MR_STORE(mem, address, type, value)                                                        \
     do {                                                                                           \
-        if ((mem) == instance->Z_mrZ_marks)                                                        \
-            mr_marks[(a)] = (u8)(v);                                                               \
-        else                                                                                       \
-            MR_STORE(a, u8, v);                                                                    \
+        enum { width_ = sizeof(type) };                                                            \
+        const u64 a_ = (address);                                                                  \
+        *(type *)(MR_AT_##mem) = (type)(value);                                                    \
     } while (0)
-#define i32_store16(mem, a, v) MR_STORE(a, mr_any_u16, v)
-#define i64_store8(mem, a, v)  MR_STORE(a, u8, v)
-#define i64_store16(mem, a, v) MR_STORE(a, mr_any_u16, v)
-#define i64_store32(mem, a, v) MR_STORE(a, mr_any_u32, v)
+
+#define i32_load(mem, a)       MR_LOAD(mem, a, mr_any_u32, u32, u32)
+#define i64_load(mem, a)       MR_LOAD(mem, a, mr_any_u64, u64, u64)
+#define i32_load8_s(mem, a)    MR_LOAD(mem, a, s8, s32, u32)
+#define i64_load8_s(mem, a)    MR_LOAD(mem, a, s8, s64, u64)
+#define i32_load8_u(mem, a)    MR_LOAD(mem, a, u8, u32, u32)
+#define i64_load8_u(mem, a)    MR_LOAD(mem, a, u8, u64, u64)
+#define i32_load16_s(mem, a)   MR_LOAD(mem, a, mr_any_s16, s32, u32)
+#define i64_load16_s(mem, a)   MR_LOAD(mem, a, mr_any_s16, s64, u64)
+#define i32_load16_u(mem, a)   MR_LOAD(mem, a, mr_any_u16, u32, u32)
+#define i64_load16_u(mem, a)   MR_LOAD(mem, a, mr_any_u16, u64, u64)
+#define i64_load32_s(mem, a)   MR_LOAD(mem, a, mr_any_s32, s64, u64)
+#define i64_load32_u(mem, a)   MR_LOAD(mem, a, mr_any_u32, u64, u64)
+#define i32_store(mem, a, v)   MR_STORE(mem, a, mr_any_u32, v)
+#define i64_store(mem, a, v)   MR_STORE(mem, a, mr_any_u64, v)
+#define i32_store8(mem, a, v)  MR_STORE(mem, a, u8, v)
+#define i32_store16(mem, a, v) MR_STORE(mem, a, mr_any_u16, v)
+#define i64_store8(mem, a, v)  MR_STORE(mem, a, u8, v)
+#define i64_store16(mem, a, v) MR_STORE(mem, a, mr_any_u16, v)
+#define i64_store32(mem, a, v) MR_STORE(mem, a, mr_any_u32, v)
+
+/* Marks are not compared with where memory ends: there is one for every unit that an address can be
+ * in, and whatever is marked beyond the end is stored to next, which ends the call (vm/run.c). */
+#define MR_UNIT(address)    ((u32)(address) >> MR_UNIT_SHIFT)
+#define mark_unit(unit, as) (mr_marks[(unit)] = (u8)(as))
+#define mark(address)       (mr_marks[MR_UNIT(address)] = 1)
+#define near_mark(k, offset, address)                                                              \
+    do {                                                                                           \
+        if (mr_s##k <= 1 << MR_UNIT_SHIFT && LIKELY((u32)(offset) < (u32)mr_s##k))                 \
+            *mr_m##k = 1;                                                                          \
+        else                                                                                       \
+            mark(address);                                                                         \
+    } while (0)
 
 #define CALL_INDIRECT(table, t, ft, x, ...)                                                        \
     (LIKELY((x) < (table).size && (table).data[x].func &&                                          \

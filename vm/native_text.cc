@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/native_text.h"
 
+#include "vm/native_body.h"
 #include "vm/native_runtime.h"
+#include "vm/unit.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -218,35 +220,6 @@ void replace(std::string *text, size_t from, const char *begin, const char *end,
     text->replace(at, last + strlen(end) - at, by);
 }
 
-// A statement of a function that calls another: WABT writes each on a line of its own, and gives
-// every function of the module the instance, and every import its host. mr.break does not return.
-bool is_call(const std::string &line)
-{
-    return line.size() > 2 && line[0] == ' ' && line.back() == ';' &&
-           (line.find("(instance,") != std::string::npos ||
-            line.find("(instance)") != std::string::npos ||
-            line.find("(instance->Z_env_instance") != std::string::npos ||
-            line.find("CALL_INDIRECT(") != std::string::npos) &&
-           line.find("return ") == std::string::npos;
-}
-
-// Locals that say where memory is are read anew after each call.
-std::string refreshed(const std::string &text)
-{
-    std::string out;
-    out.reserve(text.size() + text.size() / 16);
-    for (size_t at = 0; at < text.size();) {
-        const size_t end = std::min(text.find('\n', at), text.size());
-        const std::string line = text.substr(at, end - at);
-        out += line;
-        if (is_call(line))
-            out += " MR_REFRESH;";
-        out += '\n';
-        at = end + 1;
-    }
-    return out;
-}
-
 std::string header_of(const wabt::MemoryStream &stream)
 {
     std::string text = text_of(stream);
@@ -279,7 +252,7 @@ std::string source_of(const wabt::MemoryStream &stream, const wabt::Module &modu
     if (end == std::string::npos)
         throw Failure{"comes out of WABT's writer in another form than expected"};
     text.erase(end);
-    return refreshed(text);
+    return mr::native_body(text);
 }
 
 uint32_t *values_of(const wabt::Module &module)
@@ -319,7 +292,8 @@ void write(const mr_module_rules *rules, const mr_code *code, bool frames, mr_na
     out->imports_count = module.num_func_imports;
     for (const wabt::Func *func : module.funcs)
         out->params_max = std::max(out->params_max, func->GetNumParams());
-    std::string text = "#define MR_NATIVE_MODULE\n";
+    std::string text =
+        "#define MR_NATIVE_MODULE\n#define MR_UNIT_SHIFT " + std::to_string(MR_UNIT_SHIFT) + "\n";
     if (frames)
         text += "#define MR_NATIVE_FRAMES " + std::to_string(module.num_func_imports) + "\n";
     text.append(mr_native_runtime_text, mr_native_runtime_end);

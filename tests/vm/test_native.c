@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -478,6 +479,49 @@ static void a_quick_one_comes_first_and_a_good_one_takes_its_place(void **state)
     assert_told_nothing();
 }
 
+/* Whoever asks may be tied to one core, and be busy there. The quick one is as important. */
+static void compilers_may_use_every_core(void **state)
+{
+    (void)state;
+    char good[512], quick[512], own[256], found[256] = {0};
+    (void)snprintf(
+        good, sizeof good,
+        "nice >%s; grep Cpus_allowed_list /proc/self/status >%s; echo >%s; exec %s \"$@\"",
+        in_folder("nice-good"), in_folder("cores-good"), in_folder("cores-told"), compiler());
+    (void)snprintf(quick, sizeof quick, "nice >%s; exec tcc \"$@\"", in_folder("nice-quick"));
+    const mr_native_options native = {.directory = in_folder("cores"),
+                                      .compiler = write_script("core-gcc", good),
+                                      .quick = write_script("core-tcc", quick)};
+    cpu_set_t all, first;
+    CPU_ZERO(&first);
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    for (size_t core = CPU_SETSIZE; core-- > 0;) {
+        if (CPU_ISSET(core, &all)) {
+            CPU_ZERO(&first);
+            CPU_SET(core, &first);
+        }
+    }
+    (void)snprintf(own, sizeof own, "grep Cpus_allowed_list /proc/self/status >%s",
+                   in_folder("cores-own"));
+    assert_int_equal(system(own), 0);
+    fixture f = machine(MR_TIER_AUTO, &native);
+    mr_code *code = code_number(13);
+    assert_int_equal(sched_setaffinity(0, sizeof first, &first), 0);
+    while (access(in_folder("cores-told"), F_OK) != 0)
+        run_once(&f, code);
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    fixture_free(&f);
+    mr_code_put(code);
+    memset(own, 0, sizeof own);
+    (void)read_bytes(in_folder("cores-own"), (uint8_t *)own, sizeof own);
+    (void)read_bytes(in_folder("cores-good"), (uint8_t *)found, sizeof found);
+    assert_string_equal(found, own);
+    assert_int_equal(read_bytes(in_folder("nice-good"), (uint8_t *)found, sizeof found), 3);
+    assert_memory_equal(found, "19\n", 3);
+    (void)read_bytes(in_folder("nice-quick"), (uint8_t *)found, sizeof found);
+    assert_int_equal(strtol(found, NULL, 10), getpriority(PRIO_PROCESS, 0));
+}
+
 /* ---- Threads ---- */
 
 enum { THREADS = 4, CODES = 6 };
@@ -587,6 +631,7 @@ int main(void)
         cmocka_unit_test(compiled_programs_need_nothing_of_the_compilers_library),
         cmocka_unit_test(in_the_background_a_code_is_compiled_once_and_taken_up),
         cmocka_unit_test(a_quick_one_comes_first_and_a_good_one_takes_its_place),
+        cmocka_unit_test(compilers_may_use_every_core),
         cmocka_unit_test(many_threads_may_want_the_same_codes),
         cmocka_unit_test(a_small_stack_is_enough),
     };
