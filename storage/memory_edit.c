@@ -19,6 +19,8 @@ void mr_memory_edit_begin(mr_memory_edit *e, uint64_t born)
     e->trash = (mr_memory_dead){0};
     e->freed = 0;
     e->here.root = e->ahead.root = NULL;
+    e->here.key = (mr_span){0};
+    e->side = 0;
 }
 
 /* ---- Objects ---- */
@@ -79,13 +81,17 @@ static node *new_node(edit *e, uint32_t level)
         return NULL;
     made->count = 0;
     made->level = level;
+    made->skip = 0;
+    made->key_bytes = MR_MEMORY_MIXED;
     return made;
 }
 
-/* Appends items from `from` on to a node; the other one has them, too. */
+/* Appends items from `from` on to a node that is empty; the other one has them, too. */
 static void copy_items(node *to, const node *at, uint32_t from)
 {
     const uint32_t count = at->count - from;
+    to->skip = at->skip;
+    to->key_bytes = at->key_bytes;
     memcpy(to->heads + to->count, at->heads + from, count * sizeof to->heads[0]);
     memcpy(to->entries + to->count, at->entries + from, count * sizeof to->entries[0]);
     if (at->level > 0)
@@ -134,14 +140,30 @@ static uint32_t place_near(const node *leaf, uint32_t low, uint64_t head, mr_spa
                                 false);
 }
 
-/* Goes to the place of a key in a tree that is not empty. */
-static void seek(edit *e, node **root, uint64_t head, mr_span key)
+/* Whether two keys have the first `size` bytes in common. */
+static bool begin_alike(mr_span a, mr_span b, size_t size)
+{
+    return a.size >= size && b.size >= size && (size == 0 || memcmp(a.data, b.data, size) == 0);
+}
+
+/* Goes to the place of a key in a tree that is not empty; true when it has the key. What the key
+ * before began with is in the nearest cache, and an entry of the leaf is not. */
+static bool seek(edit *e, node **root, mr_span key)
 {
     mr_memory_finger *f = &e->here;
-    bool fresh = mr_memory_finger_point(f, root, head, key);
+    const mr_span before = f->key;
+    const bool fresh = mr_memory_finger_point(f, root, mr_span_head(key), key);
     const node *leaf = f->path[0].at;
+    if (fresh || e->side != 0 || !begin_alike(key, before, leaf->skip))
+        e->side = mr_memory_leaf_side(leaf, key);
+    if (e->side != 0) {
+        f->path[0].place = e->side < 0 ? 0 : leaf->count;
+        return false;
+    }
+    const uint64_t head = mr_memory_leaf_head(leaf, key);
     f->path[0].place = fresh ? mr_memory_node_place(leaf, 0, leaf->count, head, key, false)
                              : place_near(leaf, f->path[0].place, head, key);
+    return mr_memory_leaf_is_at(leaf, f->path[0].place, head, key);
 }
 
 /* Where the tree points to the path's node of a level. */
@@ -174,6 +196,53 @@ static mr_status own_path(edit *e)
 }
 
 /* ---- Adding ---- */
+
+/* Makes a leaf skip so many bytes, which its keys have in common. */
+static void set_skip(node *leaf, size_t skip)
+{
+    leaf->skip = (uint32_t)skip;
+    for (uint32_t i = 0; i < leaf->count; i++)
+        leaf->heads[i] = mr_memory_leaf_head(leaf, mr_entry_key(leaf->entries[i]));
+}
+
+static size_t common_bytes(mr_span a, mr_span b, size_t most)
+{
+    size_t common = 0;
+    while (common < most && a.data[common] == b.data[common])
+        common++;
+    return common;
+}
+
+/* Makes half a leaf skip what its keys have in common, but no more than lets the heads say it all.
+ */
+static void skip_most(node *leaf)
+{
+    const mr_span first = mr_entry_key(leaf->entries[0]);
+    const mr_span last = mr_entry_key(leaf->entries[leaf->count - 1]);
+    size_t most = first.size < last.size ? first.size : last.size;
+    if (leaf->key_bytes != MR_MEMORY_MIXED)
+        most = most > sizeof leaf->heads[0] ? most - sizeof leaf->heads[0] : 0;
+    const size_t skip = common_bytes(first, last, most);
+    if (skip > leaf->skip)
+        set_skip(leaf, skip);
+}
+
+/* Makes a leaf one that may have a key. */
+static void admit(node *leaf, mr_span key)
+{
+    if (leaf->count == 0) {
+        leaf->key_bytes = (uint32_t)key.size;
+        leaf->skip =
+            key.size > sizeof leaf->heads[0] ? (uint32_t)(key.size - sizeof leaf->heads[0]) : 0;
+        return;
+    }
+    const size_t most = key.size < leaf->skip ? key.size : leaf->skip;
+    const size_t common = common_bytes(mr_entry_key(leaf->entries[0]), key, most);
+    if (common < leaf->skip)
+        set_skip(leaf, common);
+    if (leaf->key_bytes != key.size)
+        leaf->key_bytes = MR_MEMORY_MIXED;
+}
 
 /* The shortest key that is greater than `left` and not greater than `right`, which comes after. */
 static mr_span separator(mr_span left, mr_span right)
@@ -227,6 +296,10 @@ static mr_status split(edit *e, uint32_t level)
         e->made--;
         return MR_NO_MEMORY;
     }
+    if (level == 0) {
+        skip_most(left);
+        skip_most(right);
+    }
     open_place(parent, i);
     parent->heads[i] = mr_span_head(mr_entry_key(border));
     parent->entries[i] = border;
@@ -272,21 +345,25 @@ static mr_status make_room(edit *e)
 
 static mr_status put(edit *e, node **root, mr_span key, mr_entry *entry)
 {
-    const uint64_t head = mr_span_head(key);
     if (*root == NULL)
         *root = new_node(e, 0);
     if (*root == NULL)
         return MR_NO_MEMORY;
-    seek(e, root, head, key);
+    const bool there = seek(e, root, key);
     MR_TRY(own_path(e));
-    if (mr_memory_node_is_at(e->here.path[0].at, e->here.path[0].place, head, key)) {
-        retire_entry(e, e->here.path[0].at->entries[e->here.path[0].place]);
-    } else {
-        MR_TRY(make_room(e));
-        open_place(e->here.path[0].at, e->here.path[0].place);
+    const uint32_t *place = &e->here.path[0].place;
+    if (there) {
+        retire_entry(e, e->here.path[0].at->entries[*place]);
+        e->here.path[0].at->entries[*place] = entry;
+        return MR_OK;
     }
-    e->here.path[0].at->heads[e->here.path[0].place] = head;
-    e->here.path[0].at->entries[e->here.path[0].place] = entry;
+    MR_TRY(make_room(e));
+    node *leaf = e->here.path[0].at;
+    admit(leaf, key);
+    open_place(leaf, *place);
+    leaf->heads[*place] = mr_memory_leaf_head(leaf, key);
+    leaf->entries[*place] = entry;
+    e->side = 0;
     return MR_OK;
 }
 
@@ -338,12 +415,10 @@ static void remove_empty(edit *e)
 
 mr_status mr_memory_edit_remove(mr_memory_edit *e, mr_memory_node **root, mr_span key)
 {
-    const uint64_t head = mr_span_head(key);
     if (*root == NULL)
         return MR_OK;
     MR_TRY(mr_memory_dead_reserve(&e->dead, DEAD_MAX));
-    seek(e, root, head, key);
-    if (!mr_memory_node_is_at(e->here.path[0].at, e->here.path[0].place, head, key))
+    if (!seek(e, root, key))
         return MR_OK;
     MR_TRY(own_path(e));
     retire_entry(e, e->here.path[0].at->entries[e->here.path[0].place]);

@@ -22,6 +22,7 @@ typedef struct mr_memory_edit {
     size_t freed;         /* objects of it */
 
     mr_memory_finger here;  /* at the key before */
+    int side;               /* where that is to the leaf's keys, see mr_memory_leaf_side */
     mr_memory_finger ahead; /* at a key to come, in the version before */
 } mr_memory_edit;
 

@@ -174,7 +174,12 @@ static void check_node(const mr_memory_node *at, uint64_t born_max, const mr_ent
             note(seen, &entry->object);
             assert_true(entry->object.born <= at->object.born);
             mr_span key = mr_entry_key(entry);
-            assert_int_equal(at->heads[i], mr_span_head(key));
+            assert_true(key.size >= at->skip);
+            assert_int_equal(at->heads[i],
+                             mr_span_head(mr_span_of(key.data + at->skip, key.size - at->skip)));
+            assert_true(at->level > 0 || memcmp(key.data, at->entries[0]->bytes, at->skip) == 0);
+            assert_true(at->level == 0 || at->skip == 0);
+            assert_true(at->key_bytes == MR_MEMORY_MIXED || at->key_bytes == key.size);
             assert_true(low == NULL || mr_span_compare(mr_entry_key(low), key) <= 0);
             assert_true(high == NULL || mr_span_compare(key, mr_entry_key(high)) < 0);
             assert_true(i == 0 || at->entries[i - 1] == NULL ||
