@@ -213,17 +213,36 @@ static void take_until(edit *e, merge *m, uint32_t place)
     m->place = place;
 }
 
-/* The place of a key in a leaf, most often not far from `low`. */
-static uint32_t place_near(const node *leaf, uint32_t low, uint64_t head, mr_span key)
+/* The place of a head among a leaf's, most often not far from `low`. */
+static uint32_t place_of_head(const node *leaf, uint32_t low, uint64_t head)
 {
     uint32_t high = low;
-    for (uint32_t step = 1; high < leaf->count; high += step, step *= 2) {
-        if (!mr_memory_is_less(leaf->heads[high], mr_entry_key(leaf->entries[high]), head, key))
-            break;
+    for (uint32_t step = 1; high < leaf->count && leaf->heads[high] < head; step *= 2) {
         low = high + 1;
+        high += step;
     }
-    return mr_memory_node_place(leaf, low, high < leaf->count ? high : leaf->count, head, key,
-                                false);
+    high = high < leaf->count ? high : leaf->count;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (leaf->heads[middle] < head)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The place of a key that begins as the leaf's do. Entries are read only where heads are alike and
+ * do not say it all. */
+static uint32_t place_of(const node *leaf, uint32_t low, uint64_t head, mr_span key)
+{
+    low = place_of_head(leaf, low, head);
+    if (mr_memory_leaf_says_all(leaf, key))
+        return low;
+    while (low < leaf->count && leaf->heads[low] == head &&
+           mr_span_compare(mr_entry_key(leaf->entries[low]), key) < 0)
+        low++;
+    return low;
 }
 
 /* Goes to the place of a key in the leaf; true when it has the key. What the key before began with
@@ -241,7 +260,7 @@ static bool go_to(edit *e, merge *m, mr_span key, uint64_t *head)
         return false;
     }
     *head = mr_memory_leaf_head(leaf, key);
-    take_until(e, m, place_near(leaf, m->place, *head, key));
+    take_until(e, m, place_of(leaf, m->place, *head, key));
     return mr_memory_leaf_is_at(leaf, m->place, *head, key);
 }
 

@@ -103,15 +103,21 @@ static inline uint64_t mr_memory_leaf_head(const mr_memory_node *leaf, mr_span k
     return mr_span_head(mr_span_of(key.data + leaf->skip, key.size - leaf->skip));
 }
 
+/* mr_memory_leaf_says_all tells whether a key that begins as those of the leaf do is in it if its
+ * head is: so no entry has to be read to find it. */
+static inline bool mr_memory_leaf_says_all(const mr_memory_node *leaf, mr_span key)
+{
+    return leaf->key_bytes == key.size && key.size <= leaf->skip + sizeof leaf->heads[0];
+}
+
 /* mr_memory_leaf_is_at tells whether place i of a leaf has this key, which begins as its keys do.
- * The entry is not read where the head says it all. */
+ */
 static inline bool mr_memory_leaf_is_at(const mr_memory_node *leaf, uint32_t i, uint64_t head,
                                         mr_span key)
 {
-    if (i >= leaf->count || leaf->heads[i] != head)
-        return false;
-    return (leaf->key_bytes == key.size && key.size <= leaf->skip + sizeof head) ||
-           mr_span_equal(mr_entry_key(leaf->entries[i]), key);
+    return i < leaf->count && leaf->heads[i] == head &&
+           (mr_memory_leaf_says_all(leaf, key) ||
+            mr_span_equal(mr_entry_key(leaf->entries[i]), key));
 }
 
 /* mr_memory_tree_find returns the entry of `key`, NULL when there is none. `root` is NULL for an
