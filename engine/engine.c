@@ -20,6 +20,14 @@ static uint64_t default_budget(void)
     return (uint64_t)pages * (uint64_t)size / MEMORY_SHARE;
 }
 
+/* Threads that help to apply a block's changes in memory: one for four cores, up to four; with
+ * fewer than eight cores the workers need them all. */
+static uint32_t store_helpers(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 8 ? 0 : cores < 16 ? (uint32_t)cores / 4 : 4;
+}
+
 static mr_status open_store(mr_engine *engine, const mr_engine_options *options, mr_error *error)
 {
     static const char *const tables[MR_TABLES_COUNT] = {
@@ -33,6 +41,7 @@ static mr_status open_store(mr_engine *engine, const mr_engine_options *options,
         .tables_count = MR_TABLES_COUNT,
         .create = options->create || options->path == NULL,
         .read_only = options->read_only,
+        .helpers_count = store_helpers(),
     };
     return mr_store_open(&store_options, &engine->store, error);
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,12 +27,15 @@ enum {
     KEY_BYTES = 36,
     UNIT_BYTES = 256,
     UNITS = 8,
+    LARGE_UNITS = 2000, /* of a large program; one in LARGE_SPACING changes */
+    LARGE_SPACING = 10,
     CHANGED = 100000,
     ROUNDS = 9,
     READS = 20000
 };
 
 static uint64_t random_state = 1;
+static uint64_t units_each = UNITS; /* of a program */
 
 static uint64_t mix(uint64_t bits)
 {
@@ -54,12 +58,12 @@ static void need(mr_status status, const mr_error *error)
     exit(1);
 }
 
-/* The key of unit `number` % UNITS of program `number` / UNITS. */
+/* The key of unit `number` % units_each of program `number` / units_each. */
 static mr_span key_of(uint64_t number, uint8_t *key)
 {
     for (size_t i = 0; i < ID_BYTES; i += 8)
-        mr_store_le64(key + i, mix((number / UNITS + 1) * 0x9e3779b97f4a7c15u + i));
-    mr_store_be32(key + ID_BYTES, (uint32_t)(number % UNITS));
+        mr_store_le64(key + i, mix((number / units_each + 1) * 0x9e3779b97f4a7c15u + i));
+    mr_store_be32(key + ID_BYTES, (uint32_t)(number % units_each));
     return mr_span_of(key, KEY_BYTES);
 }
 
@@ -104,6 +108,24 @@ static void choose(uint64_t *out, size_t count, uint64_t units)
     uint64_t start = next_random();
     for (size_t i = 0; i < count; i++)
         out[i] = (start % units + i * 7919) % units;
+}
+
+/* The same of large programs: random units of each, in order, as a block leaves them. */
+static void choose_of_large(uint64_t *out, size_t count, uint64_t units)
+{
+    const uint64_t programs = units / LARGE_UNITS, each = LARGE_UNITS / LARGE_SPACING;
+    const uint64_t start = next_random() % programs;
+    for (size_t i = 0; i < count; i++)
+        out[i] = (start + i / each * 7919) % programs * LARGE_UNITS + i % each * LARGE_SPACING +
+                 next_random() % LARGE_SPACING;
+}
+
+/* Of all threads of this process. */
+static uint64_t processor_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static void submit(mr_store *store, mr_batch *batch)
@@ -171,14 +193,17 @@ static double walk(mr_store *store, const uint64_t *numbers, size_t count)
 static void bench_changes(mr_store *store, const char *kind, uint64_t units, size_t records,
                           size_t value_bytes)
 {
-    double put[ROUNDS], submitted[ROUNDS], durable[ROUNDS];
+    double put[ROUNDS], submitted[ROUNDS], durable[ROUNDS], processor[ROUNDS];
     mr_batch *batch = mr_batch_new(store);
     uint8_t key[KEY_BYTES];
     uint8_t *value = malloc(value_bytes);
     fill_value(value, value_bytes);
     static uint64_t numbers[CHANGED];
     for (size_t round = 0; round < ROUNDS; round++) {
-        choose(numbers, records, units);
+        if (units_each == UNITS)
+            choose(numbers, records, units);
+        else
+            choose_of_large(numbers, records, units);
         uint64_t t0 = mr_clock_ns();
         for (size_t i = 0; i < records; i++)
             need(mr_batch_put(batch, value_bytes > UNIT_BYTES, key_of(numbers[i], key),
@@ -186,19 +211,21 @@ static void bench_changes(mr_store *store, const char *kind, uint64_t units, siz
                  NULL);
         uint64_t t1 = mr_clock_ns();
         submit(store, batch);
-        uint64_t t2 = mr_clock_ns();
+        uint64_t t2 = mr_clock_ns(), used = processor_ns();
         wait(store);
         uint64_t t3 = mr_clock_ns();
+        processor[round] = (double)(processor_ns() - used) / (double)records;
         put[round] = (double)(t1 - t0) / (double)records;
         submitted[round] = (double)(t2 - t1) / (double)records;
         durable[round] = (double)(t3 - t2) / (double)records;
     }
-    printf("{\"bench\": \"store_change\", \"store\": \"%s\", \"units\": %llu, \"records\": %zu, "
-           "\"value_bytes\": %zu",
-           kind, (unsigned long long)units, records, value_bytes);
+    printf("{\"bench\": \"store_change\", \"store\": \"%s\", \"units\": %llu, "
+           "\"units_of_a_program\": %llu, \"records\": %zu, \"value_bytes\": %zu",
+           kind, (unsigned long long)units, (unsigned long long)units_each, records, value_bytes);
     report("put_ns", put);
     report("submit_ns", submitted);
     report("durable_ns", durable);
+    report("durable_processor_ns", processor);
     printf("}\n");
     free(value);
     mr_batch_free(batch);
@@ -327,6 +354,23 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
     return remove(path);
 }
 
+/* A block's change of large programs, in a store that has nothing else. */
+static void bench_large(const char *path, const char *kind, uint64_t units)
+{
+    if (units < LARGE_UNITS)
+        return;
+    units_each = LARGE_UNITS;
+    mr_store *store = open_store(path);
+    mr_batch *batch = mr_batch_new(store);
+    load(store, batch, units / LARGE_UNITS * LARGE_UNITS);
+    mr_batch_free(batch);
+    bench_changes(store, kind, units, CHANGED, UNIT_BYTES);
+    mr_store_close(store);
+    units_each = UNITS;
+    if (path != NULL)
+        (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void bench_store(const char *path, const char *kind, uint64_t units)
 {
     mr_store *store = open_store(path);
@@ -366,6 +410,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         sizes[0] = strtoull(argv[2], NULL, 10);
     for (size_t i = 0; i < sizes_count; i++) {
+        bench_large(NULL, "memory", sizes[i]);
         bench_store(NULL, "memory", sizes[i]);
         if (parent != NULL && strcmp(parent, "-") == 0)
             continue;
@@ -374,6 +419,7 @@ int main(int argc, char **argv)
             perror(path);
             return 1;
         }
+        bench_large(path, "rocksdb", sizes[i]);
         bench_store(path, "rocksdb", sizes[i]);
     }
     return 0;

@@ -40,7 +40,7 @@ uint32_t mr_record_hash(uint64_t seed, uint32_t table, mr_span key)
     return (uint32_t)(multiply(hash ^ key.size, other) >> 32);
 }
 
-static mr_status add(mr_batch *batch, uint32_t table, mr_span key, mr_span value, uint32_t size)
+static mr_status add(mr_batch *batch, uint32_t table, mr_span key, mr_span value, bool present)
 {
     MR_ASSERT(table < batch->tables_count);
     if (key.size > UINT32_MAX - 1 || value.size > UINT32_MAX - 1)
@@ -49,17 +49,11 @@ static mr_status add(mr_batch *batch, uint32_t table, mr_span key, mr_span value
     if (record_bytes > batch->records.capacity - batch->records.size)
         MR_TRY(mr_buffer_reserve(&batch->records, record_bytes));
     const mr_batch_entry entry = {.offset = batch->records.size,
+                                  .head = mr_span_head(key),
                                   .hash = mr_record_hash(batch->seed, table, key),
                                   .table = table};
     MR_TRY(mr_buffer_append(&batch->entries, mr_span_of(&entry, sizeof entry)));
-    uint8_t *at = batch->records.data + batch->records.size;
-    mr_store_le32(at, table);
-    mr_store_le32(at + 4, (uint32_t)key.size);
-    mr_store_le32(at + 8, size);
-    if (key.size > 0)
-        memcpy(at + MR_RECORD_HEAD_BYTES, key.data, key.size);
-    if (value.size > 0)
-        memcpy(at + MR_RECORD_HEAD_BYTES + key.size, value.data, value.size);
+    mr_record_write(batch->records.data + batch->records.size, table, key, value, present);
     batch->records.size += record_bytes;
     batch->payload_bytes += key.size + value.size;
     return MR_OK;
@@ -67,12 +61,12 @@ static mr_status add(mr_batch *batch, uint32_t table, mr_span key, mr_span value
 
 mr_status mr_batch_put(mr_batch *batch, uint32_t table, mr_span key, mr_span value)
 {
-    return add(batch, table, key, value, (uint32_t)value.size);
+    return add(batch, table, key, value, true);
 }
 
 mr_status mr_batch_delete(mr_batch *batch, uint32_t table, mr_span key)
 {
-    return add(batch, table, key, (mr_span){0}, MR_RECORD_REMOVED);
+    return add(batch, table, key, (mr_span){0}, false);
 }
 
 void mr_batch_reset(mr_batch *batch)
@@ -98,25 +92,4 @@ void mr_batch_free(mr_batch *batch)
     mr_buffer_fini(&batch->records);
     mr_buffer_fini(&batch->entries);
     free(batch);
-}
-
-static bool source_next(mr_change_source *base, mr_change *out)
-{
-    mr_batch_source *source = (mr_batch_source *)base;
-    while (source->batch < source->batches_count &&
-           source->offset == source->batches[source->batch]->records.size) {
-        source->batch++;
-        source->offset = 0;
-    }
-    if (source->batch == source->batches_count)
-        return false;
-    *out = mr_record_read(source->batches[source->batch]->records.data + source->offset);
-    source->offset += MR_RECORD_HEAD_BYTES + out->key.size + out->value.size;
-    return true;
-}
-
-mr_batch_source mr_batch_source_of(mr_batch *const *batches, size_t batches_count)
-{
-    return (mr_batch_source){
-        .source = {.next = source_next}, .batches = batches, .batches_count = batches_count};
 }

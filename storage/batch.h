@@ -3,7 +3,7 @@
  *
  * A record is a head of 12 bytes (table, key size, value size, little endian), the key and the
  * value; a value size of MR_RECORD_REMOVED removes the key. Beside the records stands one entry for
- * each, so that a layer (storage/store_layer.h) is indexed without reading the records. */
+ * each, so that a layer (storage/store_layer.h) is indexed and divided without reading them. */
 #ifndef MR_STORAGE_BATCH_H
 #define MR_STORAGE_BATCH_H
 
@@ -17,6 +17,7 @@ enum { MR_RECORD_HEAD_BYTES = 12 };
 
 typedef struct mr_batch_entry {
     uint64_t offset; /* of the record in `records` */
+    uint64_t head;   /* of the key, see mr_span_head */
     uint32_t hash;   /* of table and key, see mr_record_hash */
     uint32_t table;
 } mr_batch_entry;
@@ -52,22 +53,24 @@ static inline mr_change mr_record_read(const uint8_t *at)
         .value = mr_span_of(at + MR_RECORD_HEAD_BYTES + key_bytes, present ? value_bytes : 0)};
 }
 
+/* mr_record_write writes a record of MR_RECORD_HEAD_BYTES and the bytes of key and value. */
+static inline void mr_record_write(uint8_t *at, uint32_t table, mr_span key, mr_span value,
+                                   bool present)
+{
+    mr_store_le32(at, table);
+    mr_store_le32(at + 4, (uint32_t)key.size);
+    mr_store_le32(at + 8, present ? (uint32_t)value.size : MR_RECORD_REMOVED);
+    if (key.size > 0)
+        memcpy(at + MR_RECORD_HEAD_BYTES, key.data, key.size);
+    if (value.size > 0)
+        memcpy(at + MR_RECORD_HEAD_BYTES + key.size, value.data, value.size);
+}
+
 /* mr_record_hash spreads table and key over 32 bits. Whoever does not know `seed` cannot choose
  * keys that collide more often than others. Nothing that is stored or seen depends on it. */
 uint32_t mr_record_hash(uint64_t seed, uint32_t table, mr_span key);
 
 /* mr_batch_take moves what `from` holds to `to`, which is empty and whose memory `from` gets. */
 void mr_batch_take(mr_batch *to, mr_batch *from);
-
-/* The records of several batches, one after the other. */
-typedef struct mr_batch_source {
-    mr_change_source source;
-    mr_batch *const *batches;
-    size_t batches_count;
-    size_t batch;
-    size_t offset;
-} mr_batch_source;
-
-mr_batch_source mr_batch_source_of(mr_batch *const *batches, size_t batches_count);
 
 #endif

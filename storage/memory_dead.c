@@ -136,6 +136,22 @@ void mr_memory_dead_move(mr_memory_dead *to, mr_memory_dead *from)
     *from = (mr_memory_dead){0};
 }
 
+void mr_memory_dead_deal(mr_memory_dead *from, mr_memory_dead *const *to, size_t to_count)
+{
+    chunk *next;
+    size_t dealt = 0;
+    for (chunk *at = from->first; at != NULL; at = next) {
+        mr_memory_dead *list = to[dealt++ % to_count];
+        next = at->next;
+        at->next = list->first;
+        list->first = at;
+        if (at->next == NULL)
+            list->last = at;
+    }
+    free(from->spare);
+    *from = (mr_memory_dead){0};
+}
+
 void mr_memory_dead_fini(mr_memory_dead *dead)
 {
     free(dead->spare);

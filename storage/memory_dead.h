@@ -31,6 +31,9 @@ size_t mr_memory_dead_free(mr_memory_dead *dead, uint64_t kept);
 /* mr_memory_dead_move adds what is in `from` to `to`, and empties `from`. */
 void mr_memory_dead_move(mr_memory_dead *to, mr_memory_dead *from);
 
+/* mr_memory_dead_deal moves what is in `from` to lists that are empty, to each about as much. */
+void mr_memory_dead_deal(mr_memory_dead *from, mr_memory_dead *const *to, size_t to_count);
+
 /* mr_memory_dead_fini empties the list and frees no object. */
 void mr_memory_dead_fini(mr_memory_dead *dead);
 

@@ -7,6 +7,17 @@
 
 typedef mr_memory_node node;
 
+/* The place of a key in a leaf. */
+static uint32_t place_in_leaf(const node *leaf, mr_span key)
+{
+    const int side = mr_memory_leaf_side(leaf, key);
+    if (side != 0)
+        return side < 0 ? 0 : leaf->count;
+    return mr_memory_node_place(leaf, 0, leaf->count, mr_memory_leaf_head(leaf, key), key, false);
+}
+
+/* In the leaf a key that does not begin as its keys do is found nowhere, wherever it is looked for;
+ * so what the keys begin with is not looked at but in the one that is found. */
 const mr_entry *mr_memory_tree_find(const mr_memory_node *root, mr_span key)
 {
     const uint64_t head = mr_span_head(key);
@@ -15,8 +26,11 @@ const mr_entry *mr_memory_tree_find(const mr_memory_node *root, mr_span key)
         return NULL;
     while (at->level > 0)
         at = at->children[mr_memory_node_place(at, 1, at->count, head, key, true) - 1];
-    uint32_t i = mr_memory_node_place(at, 0, at->count, head, key, false);
-    return mr_memory_node_is_at(at, i, head, key) ? at->entries[i] : NULL;
+    if (key.size < at->skip)
+        return NULL;
+    uint32_t i = mr_memory_node_place(at, 0, at->count, mr_memory_leaf_head(at, key), key, false);
+    return i < at->count && mr_span_equal(mr_entry_key(at->entries[i]), key) ? at->entries[i]
+                                                                             : NULL;
 }
 
 /* What a node of an earlier version reaches is of earlier versions, too. */
@@ -52,7 +66,7 @@ void mr_memory_walk_from(mr_memory_walk *walk, const mr_memory_node *root, mr_sp
         walk->path[at->level].place = mr_memory_node_place(at, 1, at->count, head, from, true) - 1;
     }
     walk->path[0].at = at;
-    walk->path[0].place = mr_memory_node_place(at, 0, at->count, head, from, false);
+    walk->path[0].place = place_in_leaf(at, from);
 }
 
 /* Goes to the first entry of the next leaf; false when there is none. */

@@ -4,8 +4,10 @@
  *
  * A B+ tree. Its leaves hold entries in ascending order; an inner node holds, for each child but
  * the first, a separator: an entry without a value, no greater than any key there and greater than
- * any key before. Beside each entry stand the first 8 bytes of its key, so that a search reads
- * entries only where these are alike.
+ * any key before. Beside each entry stand 8 bytes of its key, so that a search reads entries only
+ * where these are alike: of a separator the first 8, of a key in a leaf those after `skip` bytes
+ * which all keys of the leaf have in common. So keys that begin with one identifier of 32 bytes are
+ * told apart by what follows it.
  *
  * Whatever a version can reach is never changed again: an edit (storage/memory_edit.h) copies the
  * nodes that it changes, once each. Which version something was made for stands in it, and what
@@ -16,10 +18,13 @@
 
 #include "storage/store_backend.h"
 
-/* A leaf is 768 bytes, and copied whole by the first change of it. Its heads are 6 cache lines, of
+/* A leaf is 760 bytes, and copied whole by the first change of it. Its heads are 6 cache lines, of
  * which a search reads 3. A path is longer than the most levels only after more changes than a
  * store ever sees: a node splits when full. */
-enum { MR_MEMORY_FANOUT = 47, MR_MEMORY_LEVELS_MAX = 16 };
+enum { MR_MEMORY_FANOUT = 46, MR_MEMORY_LEVELS_MAX = 16 };
+
+/* In a node's `key_bytes`: its keys are not all of one size. */
+#define MR_MEMORY_MIXED UINT32_MAX
 
 /* What entries and nodes begin with; both are freed with free(). */
 typedef struct mr_memory_object {
@@ -35,14 +40,16 @@ typedef struct mr_entry {
 
 typedef struct mr_memory_node {
     mr_memory_object object;
-    uint32_t count; /* of entries in a leaf, of children in an inner node; not 0 */
-    uint32_t level; /* 0 is a leaf */
+    uint32_t count;     /* of entries in a leaf, of children in an inner node; not 0 */
+    uint32_t level;     /* 0 is a leaf */
+    uint32_t skip;      /* of a leaf: its keys have so many first bytes in common; else 0 */
+    uint32_t key_bytes; /* of a leaf: the size of each of its keys, or MR_MEMORY_MIXED */
     uint64_t heads[MR_MEMORY_FANOUT];
     mr_entry *entries[MR_MEMORY_FANOUT]; /* in an inner node NULL for the first child */
     struct mr_memory_node *children[];   /* FANOUT of them in an inner node */
 } mr_memory_node;
 
-static_assert(sizeof(mr_memory_node) == 768, "a leaf fills its size class");
+static_assert(sizeof(mr_memory_node) <= 768, "a leaf fits its size class");
 
 static inline mr_span mr_entry_key(const mr_entry *entry)
 {
@@ -61,7 +68,8 @@ static inline bool mr_memory_is_less(uint64_t head, mr_span key, uint64_t than_h
 }
 
 /* mr_memory_node_place returns the first place from `low` on whose key is not less than `key`, or
- * (after) greater; `high` if there is none before. `head` is that of the key. */
+ * (after) greater; `high` if there is none before. `head` is that of the key, after the bytes that
+ * the node skips, which the key has in common with the node's. */
 static inline uint32_t mr_memory_node_place(const mr_memory_node *at, uint32_t low, uint32_t high,
                                             uint64_t head, mr_span key, bool after)
 {
@@ -78,12 +86,38 @@ static inline uint32_t mr_memory_node_place(const mr_memory_node *at, uint32_t l
     return low;
 }
 
-/* mr_memory_node_is_at tells whether place i of a leaf has this key. */
-static inline bool mr_memory_node_is_at(const mr_memory_node *leaf, uint32_t i, uint64_t head,
+/* mr_memory_leaf_side tells where a key is to those of a leaf: before all of them (-1), after all
+ * (1), or it begins as they do (0). */
+static inline int mr_memory_leaf_side(const mr_memory_node *leaf, mr_span key)
+{
+    const size_t common = key.size < leaf->skip ? key.size : leaf->skip;
+    int order = common == 0 ? 0 : memcmp(key.data, leaf->entries[0]->bytes, common);
+    if (order == 0)
+        return key.size < leaf->skip ? -1 : 0;
+    return order < 0 ? -1 : 1;
+}
+
+/* mr_memory_leaf_head returns the head of a key that begins as those of the leaf do. */
+static inline uint64_t mr_memory_leaf_head(const mr_memory_node *leaf, mr_span key)
+{
+    return mr_span_head(mr_span_of(key.data + leaf->skip, key.size - leaf->skip));
+}
+
+/* mr_memory_leaf_says_all tells whether a key that begins as those of the leaf do is in it if its
+ * head is: so no entry has to be read to find it. */
+static inline bool mr_memory_leaf_says_all(const mr_memory_node *leaf, mr_span key)
+{
+    return leaf->key_bytes == key.size && key.size <= leaf->skip + sizeof leaf->heads[0];
+}
+
+/* mr_memory_leaf_is_at tells whether place i of a leaf has this key, which begins as its keys do.
+ */
+static inline bool mr_memory_leaf_is_at(const mr_memory_node *leaf, uint32_t i, uint64_t head,
                                         mr_span key)
 {
     return i < leaf->count && leaf->heads[i] == head &&
-           mr_span_equal(mr_entry_key(leaf->entries[i]), key);
+           (mr_memory_leaf_says_all(leaf, key) ||
+            mr_span_equal(mr_entry_key(leaf->entries[i]), key));
 }
 
 /* mr_memory_tree_find returns the entry of `key`, NULL when there is none. `root` is NULL for an

@@ -8,9 +8,9 @@
 typedef mr_memory_version version;
 typedef mr_memory_versions versions;
 
-static version *new_version(uint32_t tables_count, uint64_t number)
+static version *new_version(uint32_t trees_count, uint64_t number)
 {
-    version *made = calloc(1, sizeof *made + tables_count * sizeof made->roots[0]);
+    version *made = calloc(1, sizeof *made + trees_count * sizeof made->roots[0]);
     if (made == NULL)
         return NULL;
     made->number = number;
@@ -18,9 +18,9 @@ static version *new_version(uint32_t tables_count, uint64_t number)
     return made;
 }
 
-mr_status mr_memory_versions_init(mr_memory_versions *all, uint32_t tables_count)
+mr_status mr_memory_versions_init(mr_memory_versions *all, uint32_t trees_count)
 {
-    all->newest = new_version(tables_count, 1);
+    all->newest = new_version(trees_count, 1);
     if (all->newest == NULL)
         return MR_NO_MEMORY;
     /* Readers that come all the time do not keep the writer waiting. */
@@ -30,7 +30,7 @@ mr_status mr_memory_versions_init(mr_memory_versions *all, uint32_t tables_count
     pthread_rwlock_init(&all->newest_lock, &attributes);
     pthread_rwlockattr_destroy(&attributes);
     all->oldest = all->newest;
-    all->tables_count = tables_count;
+    all->trees_count = trees_count;
     all->objects = 0;
     return MR_OK;
 }
@@ -95,51 +95,67 @@ static void collect(versions *all, mr_memory_dead *trash)
 }
 
 /* Only the writer changes `newest`, so it looks there without the lock. */
-mr_status mr_memory_versions_edit(mr_memory_versions *all, mr_memory_edit *edit,
-                                  mr_memory_version **out)
+mr_status mr_memory_versions_edit(mr_memory_versions *all, mr_memory_edit *edits,
+                                  uint32_t edits_count, mr_memory_version **out)
 {
     version *newest = all->newest;
-    version *made = new_version(all->tables_count, newest->number + 1);
+    version *made = new_version(all->trees_count, newest->number + 1);
     if (made == NULL)
         return MR_NO_MEMORY;
     made->before = newest;
-    memcpy(made->roots, newest->roots, all->tables_count * sizeof made->roots[0]);
-    mr_memory_edit_begin(edit, made->number);
-    collect(all, &edit->trash);
+    memcpy(made->roots, newest->roots, all->trees_count * sizeof made->roots[0]);
+    mr_memory_dead trash = {0};
+    mr_memory_dead *lists[MR_MEMORY_EDITS_MAX];
+    MR_ASSERT(edits_count >= 1 && edits_count <= MR_MEMORY_EDITS_MAX);
+    for (uint32_t i = 0; i < edits_count; i++) {
+        mr_memory_edit_begin(&edits[i], made->number);
+        lists[i] = &edits[i].trash;
+    }
+    collect(all, &trash);
+    mr_memory_dead_deal(&trash, lists, edits_count);
     *out = made;
     return MR_OK;
 }
 
-static void empty_trash(versions *all, mr_memory_edit *edit)
+static void end(versions *all, mr_memory_edit *edits, uint32_t edits_count)
 {
-    all->objects -= edit->freed + mr_memory_dead_free(&edit->trash, 0);
+    for (uint32_t i = 0; i < edits_count; i++) {
+        all->objects -= edits[i].freed + mr_memory_dead_free(&edits[i].trash, 0);
+        mr_memory_edit_fini(&edits[i]);
+    }
 }
 
-void mr_memory_versions_publish(mr_memory_versions *all, mr_memory_edit *edit,
-                                mr_memory_version *made)
+void mr_memory_versions_publish(mr_memory_versions *all, mr_memory_edit *edits,
+                                uint32_t edits_count, mr_memory_version *made)
 {
     version *before = all->newest;
     before->after = made;
-    mr_memory_dead_move(&before->dead, &edit->dead);
-    all->objects += edit->made;
+    for (uint32_t i = 0; i < edits_count; i++) {
+        mr_memory_dead_move(&before->dead, &edits[i].dead);
+        all->objects += edits[i].made;
+    }
     pthread_rwlock_wrlock(&all->newest_lock);
     all->newest = made;
     pthread_rwlock_unlock(&all->newest_lock);
     mr_memory_version_put(before);
-    empty_trash(all, edit);
+    end(all, edits, edits_count);
 }
 
-/* What the edit made is reached from its roots, through nodes that it made. */
-void mr_memory_versions_abandon(mr_memory_versions *all, mr_memory_edit *edit,
-                                mr_memory_version *made)
+/* What the edits made is reached from the roots, through nodes that they made. */
+void mr_memory_versions_abandon(mr_memory_versions *all, mr_memory_edit *edits,
+                                uint32_t edits_count, mr_memory_version *made)
 {
     size_t freed = 0;
-    for (uint32_t i = 0; i < all->tables_count; i++)
+    for (uint32_t i = 0; i < all->trees_count; i++)
         freed += mr_memory_tree_free(made->roots[i], made->number);
-    MR_ASSERT(freed == edit->made);
-    mr_memory_dead_fini(&edit->dead);
+    for (uint32_t i = 0; i < edits_count; i++) {
+        MR_ASSERT(freed >= edits[i].made);
+        freed -= edits[i].made;
+        mr_memory_dead_fini(&edits[i].dead);
+    }
+    MR_ASSERT(freed == 0);
     free(made);
-    empty_trash(all, edit);
+    end(all, edits, edits_count);
 }
 
 void mr_memory_versions_fini(mr_memory_versions *all)
@@ -149,7 +165,7 @@ void mr_memory_versions_fini(mr_memory_versions *all)
     version *last = all->newest;
     MR_ASSERT(all->oldest == last && atomic_load(&last->references) == 1);
     size_t freed = mr_memory_dead_free(&trash, 0);
-    for (uint32_t i = 0; i < all->tables_count; i++)
+    for (uint32_t i = 0; i < all->trees_count; i++)
         freed += mr_memory_tree_free(last->roots[i], 0);
     MR_ASSERT(freed == all->objects);
     free(last);

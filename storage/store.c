@@ -92,10 +92,8 @@ void mr_store_layer_put(mr_store *store, mr_layer *layer)
 
 static mr_status commit(mr_store *store, mr_layer *layer, mr_error *error)
 {
-    mr_layer_source changes;
-    if (mr_layer_source_open(layer, &changes) != MR_OK)
-        return MR_FAIL(error, MR_NO_MEMORY, "out of memory for a change of a store");
-    MR_TRY(store->ops->apply(store->backend, &changes.source, error));
+    mr_layer_changes changes = mr_layer_changes_of(layer);
+    MR_TRY(store->ops->apply(store->backend, &changes.changes, error));
     atomic_store(&store->layer, NULL);
     drain(store);
     mr_store_layer_put(store, layer);

@@ -30,6 +30,7 @@ typedef struct mr_store_options {
     uint32_t tables_count;     /* 1 or more */
     bool create;               /* make the database when there is none */
     bool read_only;            /* submit is refused; needs an existing database */
+    uint32_t helpers_count;    /* threads that help to apply large changes in memory, 0 to 31 */
 } mr_store_options;
 
 /* mr_store_open opens or makes a database.

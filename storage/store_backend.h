@@ -34,11 +34,39 @@ static inline uint64_t mr_span_head(mr_span key)
     return head;
 }
 
-/* Changes in the order in which they apply: next() fills *out and returns true, or false at the
- * end. What it yields stays valid as long as the source does. */
-typedef struct mr_change_source {
-    bool (*next)(struct mr_change_source *source, mr_change *out);
-} mr_change_source;
+/* A record of storage/batch.h, and the head of its key. */
+typedef struct mr_record {
+    uint64_t head;
+    const uint8_t *bytes;
+} mr_record;
+
+/* Each table can be had in parts: that of a key is told by its first bits. Keys that begin with
+ * identifiers fall into them evenly. */
+enum { MR_PARTS_LOG2 = 6, MR_PARTS = 1 << MR_PARTS_LOG2 };
+
+static inline uint32_t mr_part_of(uint64_t head)
+{
+    return (uint32_t)(head >> (64 - MR_PARTS_LOG2));
+}
+
+/* The head of the last key that starts with a prefix, at least as far as 8 bytes tell. */
+static inline uint64_t mr_prefix_last(mr_span prefix)
+{
+    const uint64_t rest = prefix.size >= 8 ? 0 : UINT64_MAX >> (8 * prefix.size);
+    return mr_span_head(prefix) | rest;
+}
+
+/* All changes of different keys that are one change of the store. */
+typedef struct mr_changes {
+    uint32_t tables_count;
+    /* How many a table has. Any thread. */
+    size_t (*count)(const struct mr_changes *changes, uint32_t table);
+    /* Points *out at those of the parts from `first` to before `end` of a table, in the order of
+     * their keys: what is in several parts is in one piece. They stay as long as the changes do.
+     * Of different tables or parts from different threads. Errors: MR_NO_MEMORY. */
+    mr_status (*list)(struct mr_changes *changes, uint32_t table, uint32_t first, uint32_t end,
+                      const mr_record **out, size_t *count);
+} mr_changes;
 
 typedef struct mr_backend mr_backend;
 typedef struct mr_backend_cursor mr_backend_cursor;
@@ -56,7 +84,7 @@ typedef struct mr_backend_ops {
 
     /* Applies all changes, visible and durable on return. After a crash there are all of them or
      * none. Readers of the store find them in a layer meanwhile, so a part may be seen here. */
-    mr_status (*apply)(mr_backend *backend, mr_change_source *changes, mr_error *error);
+    mr_status (*apply)(mr_backend *backend, mr_changes *changes, mr_error *error);
 
     /* Pairs of `table` whose keys start with `prefix`, from the first key >= `from`. It is closed
      * before its snapshot is. */

@@ -9,7 +9,7 @@ struct mr_cursor {
     mr_store *store;
     mr_backend_cursor *backend;
     mr_layer *layer; /* counted; NULL when it has no such key, or a snapshot holds it */
-    const mr_layer_item *next, *end;
+    const mr_record *next, *end;
     bool pending; /* key and value hold the backend's next pair */
     bool ended;   /* the backend has no more */
     mr_span key;
@@ -143,7 +143,7 @@ mr_status mr_cursor_next(mr_cursor *cursor, mr_span *key, mr_span *value)
         MR_TRY(look_ahead(cursor));
         if (cursor->next == cursor->end)
             return take_pending(cursor, key, value);
-        const mr_change change = mr_record_read(cursor->next->record);
+        const mr_change change = mr_record_read(cursor->next->bytes);
         int order = cursor->pending ? mr_span_compare(change.key, cursor->key) : -1;
         if (order > 0)
             return take_pending(cursor, key, value);

@@ -7,8 +7,11 @@
  *      bits 63..48   upper half of the hash of table and key
  *      bits 47..0    address of the record
  *
- * A layer is filled by the submitter alone; once published it does not change but for its sorted
- * tables, which whoever needs one first makes under `sort_lock`: a cursor, or the committer. */
+ * A layer is filled by the submitter alone; once published it does not change but for the order of
+ * its records. Whoever needs that first, a cursor or the committer, divides all tables into parts
+ * (storage/store_backend.h) under `divide_lock`; who needs a part first sorts it under one of the
+ * `sort_locks`. So a walk over one program sorts one part of one table, and several threads sort
+ * several. */
 #ifndef MR_STORAGE_STORE_LAYER_H
 #define MR_STORAGE_STORE_LAYER_H
 
@@ -17,21 +20,15 @@
 
 #include "storage/batch.h"
 
-/* In the table's number of a record: a later one has the same key. */
-#define MR_RECORD_SUPERSEDED 0x80000000u
+enum { MR_SORT_LOCKS = 16 };
 
-/* A record and the first bytes of its key, as a number that sorts as they do. */
-typedef struct mr_layer_item {
-    uint64_t head;
-    const uint8_t *record;
-} mr_layer_item;
-
-/* The records of one table. */
+/* The records of one table. Before they are divided all but the first is of an earlier change. */
 typedef struct mr_layer_table {
     size_t records_count; /* of different keys */
-    _Atomic bool sorted;  /* `items` holds them in the order of their keys */
-    mr_layer_item *items;
-    size_t items_capacity;
+    mr_record *records;   /* part after part */
+    size_t records_capacity;
+    size_t ends[MR_PARTS];         /* of the parts, in `records` */
+    _Atomic bool sorted[MR_PARTS]; /* a part's are in the order of their keys */
 } mr_layer_table;
 
 typedef struct mr_layer {
@@ -45,7 +42,10 @@ typedef struct mr_layer {
     uint64_t *slots;    /* 0 is a free one */
     size_t slots_count; /* a power of two */
     size_t slots_capacity;
-    pthread_mutex_t sort_lock;
+    size_t superseded_count;
+    pthread_mutex_t divide_lock;
+    _Atomic bool divided;
+    pthread_mutex_t sort_locks[MR_SORT_LOCKS]; /* of parts by their number */
     uint32_t tables_count;
     mr_layer_table tables[];
 } mr_layer;
@@ -69,17 +69,14 @@ const uint8_t *mr_layer_find(const mr_layer *layer, uint32_t hash, uint32_t tabl
 /* mr_layer_range points *out at the records of `table` whose keys start with `prefix` and are not
  * less than `from`, in ascending order. Errors: MR_NO_MEMORY. Threads: any. */
 mr_status mr_layer_range(mr_layer *layer, uint32_t table, mr_span prefix, mr_span from,
-                         const mr_layer_item **out, size_t *count);
+                         const mr_record **out, size_t *count);
 
-/* All changes of a layer, table by table, in the order of their keys. */
-typedef struct mr_layer_source {
-    mr_change_source source;
-    const mr_layer *layer;
-    uint32_t table;
-    size_t item;
-} mr_layer_source;
+/* The changes of a layer, which are sorted when they are asked for. */
+typedef struct mr_layer_changes {
+    mr_changes changes;
+    mr_layer *layer;
+} mr_layer_changes;
 
-/* mr_layer_source_open sorts what is not yet sorted. Errors: MR_NO_MEMORY. Threads: any. */
-mr_status mr_layer_source_open(mr_layer *layer, mr_layer_source *out);
+mr_layer_changes mr_layer_changes_of(mr_layer *layer);
 
 #endif

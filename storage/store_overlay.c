@@ -62,43 +62,62 @@ static mr_status overlay_get(mr_backend *backend, const mr_backend_snapshot *sna
     return status;
 }
 
-/* The changes of a source, each with its first byte. */
-typedef struct marked_source {
-    mr_change_source source;
-    mr_change_source *from;
+/* Changes, each with its first byte. One thread asks for them, each table once. */
+typedef struct marked_changes {
+    mr_changes changes;
+    mr_changes *from;
     mr_arena arena;
-    bool failed;
-} marked_source;
+} marked_changes;
 
-static bool next_marked(mr_change_source *source, mr_change *out)
+static size_t count_marked(const mr_changes *changes, uint32_t table)
 {
-    marked_source *marked = (marked_source *)source;
-    mr_change change;
-    if (marked->failed || !marked->from->next(marked->from, &change))
-        return false;
-    uint8_t *bytes = mr_arena_alloc(&marked->arena, 1 + change.value.size);
-    if (bytes == NULL) {
-        marked->failed = true;
-        return false;
-    }
-    bytes[0] = change.present ? PRESENT : REMOVED;
-    if (change.value.size > 0)
-        memcpy(bytes + 1, change.value.data, change.value.size);
-    *out = (mr_change){
-        .table = change.table,
-        .present = true,
-        .key = change.key,
-        .value = mr_span_of(bytes, 1 + change.value.size),
-    };
-    return true;
+    const marked_changes *marked = (const marked_changes *)changes;
+    return marked->from->count(marked->from, table);
 }
 
-static mr_status overlay_apply(mr_backend *backend, mr_change_source *changes, mr_error *error)
+static const uint8_t *mark(mr_arena *arena, const mr_change *change)
 {
-    marked_source marked = {.source = {next_marked}, .from = changes};
-    mr_status status = mr_backend_memory.apply(backend->changes, &marked.source, error);
-    if (status == MR_OK && marked.failed)
-        status = MR_FAIL(error, MR_NO_MEMORY, "out of memory for a change of a store");
+    const size_t value_bytes = 1 + change->value.size;
+    const size_t head_bytes = MR_RECORD_HEAD_BYTES + change->key.size;
+    if (value_bytes >= MR_RECORD_REMOVED)
+        return NULL;
+    uint8_t *record = mr_arena_alloc(arena, head_bytes + value_bytes);
+    if (record == NULL)
+        return NULL;
+    mr_record_write(record, change->table, change->key, (mr_span){0}, true);
+    mr_store_le32(record + 8, (uint32_t)value_bytes);
+    record[head_bytes] = change->present ? PRESENT : REMOVED;
+    if (change->value.size > 0)
+        memcpy(record + head_bytes + 1, change->value.data, change->value.size);
+    return record;
+}
+
+static mr_status list_marked(mr_changes *changes, uint32_t table, uint32_t first, uint32_t end,
+                             const mr_record **out, size_t *count)
+{
+    marked_changes *marked = (marked_changes *)changes;
+    const mr_record *records;
+    MR_TRY(marked->from->list(marked->from, table, first, end, &records, count));
+    mr_record *made = mr_arena_alloc(&marked->arena, *count * sizeof *made);
+    if (made == NULL)
+        return MR_NO_MEMORY;
+    for (size_t i = 0; i < *count; i++) {
+        const mr_change change = mr_record_read(records[i].bytes);
+        made[i] = (mr_record){records[i].head, mark(&marked->arena, &change)};
+        if (made[i].bytes == NULL)
+            return MR_NO_MEMORY;
+    }
+    *out = made;
+    return MR_OK;
+}
+
+static mr_status overlay_apply(mr_backend *backend, mr_changes *changes, mr_error *error)
+{
+    marked_changes marked = {.changes = {.tables_count = changes->tables_count,
+                                         .count = count_marked,
+                                         .list = list_marked},
+                             .from = changes};
+    mr_status status = mr_backend_memory.apply(backend->changes, &marked.changes, error);
     mr_arena_fini(&marked.arena);
     return status;
 }

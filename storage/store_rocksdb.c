@@ -12,6 +12,7 @@
 #include <rocksdb/c.h>
 
 #include "base/assert.h"
+#include "storage/batch.h"
 #include "storage/store_rocksdb_options.h"
 
 enum { FORMAT_VERSION = 1 };
@@ -272,21 +273,43 @@ static mr_status rocksdb_get_value(mr_backend *backend, const mr_backend_snapsho
     return status;
 }
 
-static mr_status rocksdb_apply(mr_backend *backend, mr_change_source *changes, mr_error *error)
+static void add_to_batch(mr_backend *backend, uint32_t table, const mr_change *change)
 {
-    mr_change change;
-    while (changes->next(changes, &change)) {
-        rocksdb_column_family_handle_t *family = backend->families[change.table];
-        const char *key = (const char *)change.key.data;
-        if (change.present)
-            rocksdb_writebatch_put_cf(backend->batch, family, key, change.key.size,
-                                      (const char *)change.value.data, change.value.size);
-        else
-            rocksdb_writebatch_delete_cf(backend->batch, family, key, change.key.size);
+    rocksdb_column_family_handle_t *family = backend->families[table];
+    const char *key = (const char *)change->key.data;
+    if (change->present)
+        rocksdb_writebatch_put_cf(backend->batch, family, key, change->key.size,
+                                  (const char *)change->value.data, change->value.size);
+    else
+        rocksdb_writebatch_delete_cf(backend->batch, family, key, change->key.size);
+}
+
+static mr_status fill_batch(mr_backend *backend, mr_changes *changes)
+{
+    enum { AHEAD = 16 };
+    for (uint32_t table = 0; table < changes->tables_count; table++) {
+        const mr_record *records;
+        size_t count;
+        MR_TRY(changes->list(changes, table, 0, MR_PARTS, &records, &count));
+        for (size_t i = 0; i < count; i++) {
+            if (i + AHEAD < count)
+                __builtin_prefetch(records[i + AHEAD].bytes);
+            const mr_change change = mr_record_read(records[i].bytes);
+            add_to_batch(backend, table, &change);
+        }
     }
+    return MR_OK;
+}
+
+static mr_status rocksdb_apply(mr_backend *backend, mr_changes *changes, mr_error *error)
+{
     char *text = NULL;
-    rocksdb_write(backend->db, backend->write_options, backend->batch, &text);
+    const mr_status status = fill_batch(backend, changes);
+    if (status == MR_OK)
+        rocksdb_write(backend->db, backend->write_options, backend->batch, &text);
     rocksdb_writebatch_clear(backend->batch);
+    if (status != MR_OK)
+        return MR_FAIL(error, status, "out of memory for a change of a store");
     return translate(text, "writing to", backend->path, error);
 }
 

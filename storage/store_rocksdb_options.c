@@ -46,13 +46,14 @@ static void set_files(rocksdb_options_t *options)
     /* Two write out memory tables and merge files while the workers compute; more would take cores
      * from them, fewer would fall behind a writer of 30 MB/s. */
     rocksdb_options_set_max_background_jobs(options, 3);
-    /* Merging begins at 4 files of level 0; a writer is slowed down and stopped only far later than
-     * by default (20, 36), so that bulk changes do not stall. Filters keep gets cheap meanwhile. */
-    rocksdb_options_set_level0_file_num_compaction_trigger(options, 4);
+    /* Merging begins at 8 files of level 0, not at 4 as by default: as it writes level 1 anew, it
+     * is to be done half as often. A writer is slowed down and stopped only far later than by
+     * default (20, 36), so that bulk changes do not stall. Filters keep gets cheap meanwhile. */
+    rocksdb_options_set_level0_file_num_compaction_trigger(options, 8);
     rocksdb_options_set_level0_slowdown_writes_trigger(options, 40);
     rocksdb_options_set_level0_stop_writes_trigger(options, 60);
     /* Level 1 as large as what is merged into it at once. */
-    rocksdb_options_set_max_bytes_for_level_base(options, 256 * (uint64_t)MIB);
+    rocksdb_options_set_max_bytes_for_level_base(options, 512 * (uint64_t)MIB);
     /* What is written in the background goes to the disk steadily, or a change's sync would wait
      * for hundreds of megabytes that are none of its business. */
     rocksdb_options_set_bytes_per_sync(options, MIB);

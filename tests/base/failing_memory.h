@@ -5,12 +5,15 @@
 #ifndef MR_TESTS_FAILING_MEMORY_H
 #define MR_TESTS_FAILING_MEMORY_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-static atomic_long left;     /* allocations until one fails; 0: none does */
-static atomic_bool for_good; /* then all after it fail, too, until `left` is set */
+static atomic_long left;         /* allocations until one fails; 0: none does */
+static atomic_bool for_good;     /* then all after it fail, too, until `left` is set */
+static atomic_uintptr_t refused; /* the thread to which one failed last */
 
 static bool fails(void)
 {
@@ -18,6 +21,8 @@ static bool fails(void)
     while (before > (atomic_load(&for_good) ? 1 : 0) &&
            !atomic_compare_exchange_weak(&left, &before, before - 1))
         continue;
+    if (before == 1)
+        atomic_store(&refused, (uintptr_t)pthread_self());
     return before == 1;
 }
 

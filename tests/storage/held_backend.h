@@ -84,7 +84,7 @@ static inline mr_status held_get(mr_backend *backend, const mr_backend_snapshot 
     return held.inner->get(backend, snapshot, table, key, value);
 }
 
-static inline mr_status held_apply(mr_backend *backend, mr_change_source *changes, mr_error *error)
+static inline mr_status held_apply(mr_backend *backend, mr_changes *changes, mr_error *error)
 {
     pthread_mutex_lock(&held.lock);
     held.applying++;

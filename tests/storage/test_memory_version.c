@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=model timeout=60 */
-/* Goal: tables in memory are the ordered maps they say, while they grow, shrink and are used as a
+/* Goal: trees in memory are the ordered maps they say, while they grow, shrink and are used as a
  * queue; each version stays as it was; and what no version has is gone.
- * Method: random changes, in order or not, of keys that are alike in their first bytes, compared
+ * Method: random changes of keys that are alike in their first bytes, compared
  * with an array that tells for each key what it has; a walk over all nodes that checks what they
  * promise; and what all held versions reach, counted and compared with what is there. */
 #include "storage/memory_version.h"
@@ -20,8 +20,8 @@ typedef struct fixture {
     model now;
     mr_memory_edit edit;
     mr_memory_version *made;
-    char keys[EDIT_MAX][KEY_BYTES]; /* of the edit */
-    uint32_t used;
+    uint32_t pending[KEYS]; /* what the edit is to make of a key */
+    bool touched[KEYS];
 } fixture;
 
 /* In the order of their numbers; groups of 64 have the same first 8 bytes, and a key may be the
@@ -50,8 +50,8 @@ static void finish(fixture *at)
 
 static void begin(fixture *at)
 {
-    assert_int_equal(mr_memory_versions_edit(&at->versions, &at->edit, &at->made), MR_OK);
-    at->used = 0;
+    assert_int_equal(mr_memory_versions_edit(&at->versions, &at->edit, 1, &at->made), MR_OK);
+    memset(at->touched, 0, sizeof at->touched);
 }
 
 /* What was let go of is freed with the next edit. */
@@ -59,24 +59,41 @@ static void tidy(mr_memory_versions *all)
 {
     mr_memory_edit edit;
     mr_memory_version *made;
-    assert_int_equal(mr_memory_versions_edit(all, &edit, &made), MR_OK);
-    mr_memory_versions_publish(all, &edit, made);
-}
-
-static void publish(fixture *at)
-{
-    mr_memory_versions_publish(&at->versions, &at->edit, at->made);
+    assert_int_equal(mr_memory_versions_edit(all, &edit, 1, &made), MR_OK);
+    mr_memory_versions_publish(all, &edit, 1, made);
 }
 
 static void change(fixture *at, uint32_t number, uint32_t value)
 {
-    assert_true(at->used < EDIT_MAX);
-    mr_span key = key_of(number, at->keys[at->used++]);
-    mr_memory_node **root = &at->made->roots[0];
-    mr_status status =
-        value == 0 ? mr_memory_edit_remove(&at->edit, root, key)
-                   : mr_memory_edit_put(&at->edit, root, key, mr_span_of(&value, sizeof value));
-    assert_int_equal(status, MR_OK);
+    at->touched[number] = true;
+    at->pending[number] = value;
+}
+
+/* Makes all changes of the edit, in the order of their keys. */
+static void apply(fixture *at)
+{
+    enum { RECORD_BYTES = MR_RECORD_HEAD_BYTES + KEY_BYTES + 4 };
+    static uint8_t bytes[KEYS][RECORD_BYTES];
+    static mr_record changes[KEYS];
+    size_t count = 0;
+    for (uint32_t number = 0; number < KEYS; number++) {
+        char text[KEY_BYTES];
+        if (!at->touched[number])
+            continue;
+        const mr_span key = key_of(number, text);
+        const mr_span value = mr_span_of(&at->pending[number], 4);
+        const bool there = at->pending[number] != 0;
+        mr_record_write(bytes[count], 0, key, there ? value : (mr_span){0}, there);
+        changes[count] = (mr_record){mr_span_head(key), bytes[count]};
+        count++;
+    }
+    assert_int_equal(mr_memory_edit_apply(&at->edit, &at->made->roots[0], changes, count), MR_OK);
+}
+
+static void publish(fixture *at)
+{
+    apply(at);
+    mr_memory_versions_publish(&at->versions, &at->edit, 1, at->made);
 }
 
 static void set(fixture *at, uint32_t number, uint32_t value)
@@ -174,7 +191,12 @@ static void check_node(const mr_memory_node *at, uint64_t born_max, const mr_ent
             note(seen, &entry->object);
             assert_true(entry->object.born <= at->object.born);
             mr_span key = mr_entry_key(entry);
-            assert_int_equal(at->heads[i], mr_span_head(key));
+            assert_true(key.size >= at->skip);
+            assert_int_equal(at->heads[i],
+                             mr_span_head(mr_span_of(key.data + at->skip, key.size - at->skip)));
+            assert_true(at->level > 0 || memcmp(key.data, at->entries[0]->bytes, at->skip) == 0);
+            assert_true(at->level == 0 || at->skip == 0);
+            assert_true(at->key_bytes == MR_MEMORY_MIXED || at->key_bytes == key.size);
             assert_true(low == NULL || mr_span_compare(mr_entry_key(low), key) <= 0);
             assert_true(high == NULL || mr_span_compare(key, mr_entry_key(high)) < 0);
             assert_true(i == 0 || at->entries[i - 1] == NULL ||
@@ -215,22 +237,13 @@ static void assert_newest(fixture *at)
     assert_exact(&at->versions, NULL, 0);
 }
 
-static int by_number(const void *a, const void *b)
-{
-    const uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-/* An edit of some random keys between two numbers: in order, as a change of the store is, or not.
- */
+/* An edit of some random keys between two numbers. */
 static void edit_randomly(fixture *at, uint32_t first, uint32_t span, uint32_t there_in_100)
 {
     static uint32_t numbers[EDIT_MAX];
     uint32_t count = 1 + test_below(&at->random, EDIT_MAX - 1);
     for (uint32_t i = 0; i < count; i++)
         numbers[i] = first + test_below(&at->random, span);
-    if (test_below(&at->random, 3) != 0)
-        qsort(numbers, count, sizeof numbers[0], by_number);
     begin(at);
     for (uint32_t i = 0; i < count; i++) {
         bool there = test_below(&at->random, 100) < there_in_100;
@@ -309,7 +322,8 @@ static void an_abandoned_edit_leaves_no_trace(void **state)
         begin(at);
         for (uint32_t i = 0; i < EDIT_MAX; i++)
             change(at, test_below(&at->random, KEYS), test_below(&at->random, 3));
-        mr_memory_versions_abandon(&at->versions, &at->edit, at->made);
+        apply(at);
+        mr_memory_versions_abandon(&at->versions, &at->edit, 1, at->made);
         assert_exact(&at->versions, NULL, 0);
         edit_randomly(at, 0, round % 2 == 0 ? KEYS : 100, 70);
     }
