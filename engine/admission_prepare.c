@@ -101,8 +101,7 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
     const preparation *work = arg;
     mr_block *block = work->block;
     mr_engine *engine = block->engine;
-    found *here = &work->tasks[task];
-    *here = (found){.regular = true};
+    found here = {.regular = true}; /* its own line of the cache until it is done */
     mr_item *places = block->pending + block->pending_count;
     size_t end = (task + 1) * TRANSACTIONS_PER_TASK;
     if (end > block->info.transactions_count)
@@ -119,25 +118,26 @@ static void prepare_sends(void *arg, size_t task, uint32_t worker)
             admitted->dispatch =
                 mr_admission_dispatch(block, i, engine->streams[worker].block_arena);
         if (admitted->dispatch == NULL) {
-            here->regular = false;
+            here.regular = false;
             continue;
         }
         mr_program *program = mr_engine_peek(engine, &transaction->to);
         admitted->dispatch->program = program;
         if (program == NULL) {
-            here->regular = false;
+            here.regular = false;
             continue;
         }
-        here->gas += transaction->gas_limit;
-        here->most = add_limit(here->most, transaction->gas_limit);
-        if (__builtin_add_overflow(here->value, transaction->value, &here->value))
-            here->regular = false;
+        here.gas += transaction->gas_limit;
+        here.most = add_limit(here.most, transaction->gas_limit);
+        if (__builtin_add_overflow(here.value, transaction->value, &here.value))
+            here.regular = false;
         places[i] = (mr_item){
             .object = admitted->dispatch,
             .lane = &program->lane,
             .cost = transaction->gas_limit,
         };
     }
+    work->tasks[task] = here;
     compute_ids(block, task * TRANSACTIONS_PER_TASK, end);
 }
 

@@ -66,9 +66,9 @@ static void encode_chunk(void *arg, size_t task, uint32_t worker)
 {
     mr_block *block = arg;
     mr_dictionary *known = block->engine->streams[worker].dictionary;
-    mr_buffer *record = &block->chunks[task].record;
-    mr_writer writer = {.buffer = record};
-    record->size = 0;
+    mr_buffer record = block->chunks[task].record; /* whose neighbours other workers write */
+    mr_writer writer = {.buffer = &record};
+    record.size = 0;
     mr_dictionary_clear(known);
     mr_write_u8(&writer, FORMAT_VERSION);
     static const mr_id none;
@@ -90,7 +90,8 @@ static void encode_chunk(void *arg, size_t task, uint32_t worker)
         write_transaction(&writer, known, transaction, to, payload);
     }
     if (writer.failed)
-        record->size = 0;
+        record.size = 0;
+    block->chunks[task].record = record;
 }
 
 mr_status mr_stored_encode_transactions(mr_block *block)

@@ -22,8 +22,9 @@ typedef struct mr_batch_entry {
     uint32_t table;
 } mr_batch_entry;
 
+/* Each worker fills its own, a record at a time, so none shares a line of the cache. */
 struct mr_batch {
-    mr_buffer records;
+    _Alignas(128) mr_buffer records;
     mr_buffer entries;      /* of mr_batch_entry, in the order of the records */
     uint64_t payload_bytes; /* of keys and values */
     uint64_t seed;          /* of the hashes, the store's */
