@@ -213,7 +213,7 @@ static void take_until(edit *e, merge *m, uint32_t place)
     m->place = place;
 }
 
-/* The place of a head among a leaf's, most often not far from `low`. */
+/* The first place from `low` on whose head is not less than `head`, most often not far. */
 static uint32_t place_of_head(const node *leaf, uint32_t low, uint64_t head)
 {
     uint32_t high = low;
@@ -233,16 +233,16 @@ static uint32_t place_of_head(const node *leaf, uint32_t low, uint64_t head)
 }
 
 /* The place of a key that begins as the leaf's do. Entries are read only where heads are alike and
- * do not say it all. */
+ * do not say it all: these are asked for at once, not one after the other as they are compared. */
 static uint32_t place_of(const node *leaf, uint32_t low, uint64_t head, mr_span key)
 {
     low = place_of_head(leaf, low, head);
     if (mr_memory_leaf_says_all(leaf, key))
         return low;
-    while (low < leaf->count && leaf->heads[low] == head &&
-           mr_span_compare(mr_entry_key(leaf->entries[low]), key) < 0)
-        low++;
-    return low;
+    uint32_t high = low;
+    for (; high < leaf->count && leaf->heads[high] == head; high++)
+        __builtin_prefetch(leaf->entries[high]->bytes);
+    return mr_memory_node_place(leaf, low, high, head, key, false);
 }
 
 /* Goes to the place of a key in the leaf; true when it has the key. What the key before began with
@@ -488,8 +488,9 @@ static mr_status make_parents(edit *e, uint32_t level, bool fill)
         status = make_inner(e, level, done, count);
         done += status == MR_OK ? count : 0;
     }
-    memmove(below->pieces, below->pieces + done, (below->count - done) * sizeof below->pieces[0]);
     below->count -= done;
+    if (below->count > 0)
+        memmove(below->pieces, below->pieces + done, below->count * sizeof below->pieces[0]);
     return status;
 }
 
