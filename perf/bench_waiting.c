@@ -9,7 +9,8 @@
  *   due      tasks due in one block: linear, under 1 us each beside the runs themselves
  *   query    a block beside a thread that asks all the time: within 10% of its fair share
  *
- * Usage: bench_waiting [WAITING [MESSAGES]]; 1,000,000 waiting and blocks of 100,000 messages.
+ * Usage: bench_waiting [WAITING [MESSAGES]]; 1,000,000 waiting and blocks of 100,000 messages, at
+ * least 10.
  * Prints one JSON line for each answer. The database is in memory. Engine times are those of whole
  * blocks less what passed inside calls. */
 #include <pthread.h>
@@ -22,6 +23,7 @@
 #include "base/clock.h"
 #include "engine/millrace.h"
 
+enum { MESSAGES_MIN = 10 }; /* a tenth of a block is a block, too */
 enum { PROGRAMS = 1000, ROUNDS = 9, SEEN_MAX = 2000, PAYLOAD_BYTES = 40 };
 static const uint64_t gas = 100000000;
 
@@ -190,7 +192,10 @@ static void answer_wake(size_t messages)
     bench b;
     begin(&b, 1, messages);
     double sends[ROUNDS], wakes[ROUNDS], ratios[ROUNDS];
-    const size_t each = messages / PROGRAMS; /* messages of a program */
+    /* Each program has one that waits and one that wakes it, or several. */
+    const size_t programs = messages / 2 < PROGRAMS ? messages / 2 : PROGRAMS;
+    const size_t waiting = messages / programs / 2;
+    const size_t paired = 2 * waiting * programs;
     for (size_t r = 0; r < ROUNDS; r++) {
         for (size_t i = 0; i < messages; i++)
             compose(&b, i, PROGRAMS, NOTHING, i / PROGRAMS, 0);
@@ -199,10 +204,10 @@ static void answer_wake(size_t messages)
             compose(&b, i, PROGRAMS, SEND, i / PROGRAMS, 0);
         sends[r] = run(&b, messages).engine_ns / (double)messages - nothing;
         for (size_t i = 0; i < messages; i++)
-            compose(&b, i, PROGRAMS, i / PROGRAMS < each / 2 ? WAIT : WAKE,
-                    i / PROGRAMS % (each / 2), 1000);
-        const taken pairs = run(&b, messages / PROGRAMS / 2 * 2 * PROGRAMS);
-        wakes[r] = (pairs.engine_ns - nothing * (double)messages) / ((double)messages / 2);
+            compose(&b, i, programs, i / programs < waiting ? WAIT : WAKE, i / programs % waiting,
+                    1000);
+        const taken pairs = run(&b, paired);
+        wakes[r] = (pairs.engine_ns - nothing * (double)paired) / ((double)paired / 2);
         if (pairs.failures > 0)
             fprintf(stderr, "bench_waiting: %llu failed\n", (unsigned long long)pairs.failures);
         ratios[r] = wakes[r] / sends[r];
@@ -224,7 +229,7 @@ static void fill(bench *b, size_t waiting)
         }
         (void)run(b, n);
         done += n;
-        if (done / (PROGRAMS / 2) % SEEN_MAX == 0 && done < waiting) {
+        if (done >= (size_t)SEEN_MAX * PROGRAMS / 2 && done < waiting) {
             fprintf(stderr, "bench_waiting: at most %d may wait\n", SEEN_MAX * PROGRAMS / 2);
             break;
         }
@@ -351,6 +356,10 @@ int main(int argc, char **argv)
 {
     const size_t waiting = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     const size_t messages = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000;
+    if (messages < MESSAGES_MIN) {
+        fprintf(stderr, "bench_waiting: blocks have at least %d messages\n", MESSAGES_MIN);
+        return 2;
+    }
     answer_wake(messages);
     answer_waiting(waiting, messages / 10);
     answer_due(messages);

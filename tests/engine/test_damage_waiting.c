@@ -4,7 +4,8 @@
  * queue, whatever bytes it has, stops the engine: it is refused with a sentence or does no harm,
  * and with the record put back all is as it was. Method: a database in which each such thing is
  * due, or is used, in the next block. Bytes of each record are changed, cut off, added, or the
- * record is taken away or moved, and the block is run. */
+ * record is taken away or moved, and the block is run. MR_BYTES says how many bytes
+ * of each record. */
 #include "tests/engine/damage.h"
 
 #include "engine/codec.h"
@@ -24,6 +25,7 @@ enum { BYTES_TRIED = 3, HEAD_TRIED = 3 };
 #else
 enum { BYTES_TRIED = 10, HEAD_TRIED = 6 };
 #endif
+static size_t bytes_tried = BYTES_TRIED, head_tried = HEAD_TRIED;
 
 static mr_id code, a, b, c, alice, bob;
 static mr_id woken_by_hand, letters[3], reservations[2], expected_root;
@@ -218,7 +220,7 @@ static void try_record(const record *of)
     const size_t size = of->value_bytes;
     assert_true(size < sizeof bytes);
     /* The head of a record byte by byte, the rest, payloads above all, here and there. */
-    for (size_t at = 0; at < size; at += at < HEAD_TRIED ? 1 : 1 + size / BYTES_TRIED) {
+    for (size_t at = 0; at < size; at += at < head_tried ? 1 : 1 + size / bytes_tried) {
         memcpy(bytes, of->value, size);
         bytes[at] ^= at % 3 == 0 ? 0xff : at % 3 == 1 ? 0x01 : 0x80;
         try_bytes(of, bytes, size, "byte", at);
@@ -438,6 +440,9 @@ static void with_every_record_put_back_all_is_as_it_was(void **state)
 
 int main(void)
 {
+    const char *given = getenv("MR_BYTES");
+    if (given != NULL && atoi(given) > 0)
+        bytes_tried = head_tried = (size_t)atoi(given);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_block_uses_everything),
         cmocka_unit_test(messages_that_cannot_be_are_refused),

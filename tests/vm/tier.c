@@ -6,7 +6,8 @@
  *                       native: compiled
  *                       mixed: compiled, but for every run it is drawn whether the interpreter has
  *                       it
- *                       auto: the same, and compiled in the background, all anew
+ *                       auto: the same, and compiled in the background, all anew: by this process
+ *                       and those it forks
  *   MR_TEST_COMPILER    the compiler
  *   MR_TEST_NATIVE_DIR  where compiled programs are kept; not those of auto
  *
@@ -30,30 +31,33 @@ static void remove_fresh(void)
         (void)fprintf(stderr, "%s is left over\n", fresh);
 }
 
-/* A directory of this process, made once. */
-static const char *fresh_directory(void)
+static bool is_tier(const char *name)
 {
-    static const char *made;
-    if (made == NULL && (made = mkdtemp(fresh)) != NULL)
+    const char *tier = getenv("MR_TEST_TIER");
+    return tier != NULL && strcmp(tier, name) == 0;
+}
+
+/* Before the test begins, so that children of its process find what those before them left. */
+__attribute__((constructor)) static void make_fresh(void)
+{
+    if (is_tier("auto") && mkdtemp(fresh) != NULL)
         (void)atexit(remove_fresh);
-    return made;
 }
 
 mr_status __wrap_mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error)
 {
-    const char *tier = getenv("MR_TEST_TIER");
-    if (tier == NULL || strcmp(tier, "interp") == 0 || options->prices == NULL)
+    const bool is_auto = is_tier("auto"), is_mixed = is_tier("mixed");
+    if (!(is_auto || is_mixed || is_tier("native")) || options->prices == NULL)
         return __real_mr_vm_new(options, out, error);
-    const bool is_auto = strcmp(tier, "auto") == 0;
     mr_native_options native = {0};
     if (options->native != NULL)
         native = *options->native;
-    native.directory = is_auto ? fresh_directory() : getenv("MR_TEST_NATIVE_DIR");
+    native.directory = is_auto ? fresh : getenv("MR_TEST_NATIVE_DIR");
     native.compiler = getenv("MR_TEST_COMPILER");
     mr_vm_options other = *options;
     other.native = &native;
     other.tier = is_auto ? MR_TIER_AUTO : MR_TIER_NATIVE;
-    if (is_auto || strcmp(tier, "mixed") == 0)
+    if (is_auto || is_mixed)
         other.switch_seed = 0x9e3779b97f4a7c15u;
     return __real_mr_vm_new(&other, out, error);
 }
