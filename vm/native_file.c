@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,6 +18,8 @@
 #include "vm/native_text.h"
 
 enum { HEX_BYTES = 2 * MR_DIGEST_BYTES + 1, STACK_BYTES_MAX = 256 << 20 };
+
+#define BUILD_PREFIX "build-" /* of directories that compilers work in */
 
 struct mr_native_files {
     const mr_module_rules *rules;
@@ -67,6 +70,43 @@ static mr_status find_directory(mr_native_files *files, const char *asked, mr_er
     return files->directory != NULL ? MR_OK : MR_NO_MEMORY;
 }
 
+/* With whatever a compiler that was ended has left in it. */
+static void remove_directory(const char *directory)
+{
+    const int at = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *files = at < 0 ? NULL : fdopendir(at);
+    if (files == NULL) {
+        if (at >= 0)
+            (void)close(at);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(files)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            (void)unlinkat(dirfd(files), entry->d_name, 0);
+    }
+    (void)closedir(files);
+    (void)rmdir(directory);
+}
+
+/* A process that is killed leaves the directory it compiles in. No compiler takes a day. */
+static void remove_abandoned(const char *directory)
+{
+    enum { ABANDONED_SECONDS = 24 * 60 * 60 };
+    DIR *files = opendir(directory);
+    if (files == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(files)) != NULL;) {
+        struct stat found;
+        char path[PATH_MAX];
+        if (strncmp(entry->d_name, BUILD_PREFIX, strlen(BUILD_PREFIX)) == 0 &&
+            fstatat(dirfd(files), entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+            found.st_uid == geteuid() && found.st_mtime < time(NULL) - ABANDONED_SECONDS &&
+            (size_t)snprintf(path, sizeof path, "%s/%s", directory, entry->d_name) < sizeof path)
+            remove_directory(path);
+    }
+    (void)closedir(files);
+}
+
 mr_status mr_native_files_new(const mr_native_options *options, const mr_module_rules *rules,
                               const mr_code_prices *prices, mr_native_files **out, mr_error *error)
 {
@@ -83,6 +123,7 @@ mr_status mr_native_files_new(const mr_native_options *options, const mr_module_
         mr_native_files_free(files);
         return status;
     }
+    remove_abandoned(files->directory);
     *out = files;
     return MR_OK;
 }
@@ -127,20 +168,6 @@ static mr_status publish(const char *directory, const char *path, mr_span bytes)
     (void)snprintf(made, sizeof made, "%s/m.new", directory);
     MR_TRY(mr_artifact_write(made, bytes));
     return rename(made, path) == 0 ? MR_OK : MR_IO;
-}
-
-/* With whatever a compiler that was ended has left in it. */
-static void remove_directory(const char *directory)
-{
-    DIR *files = opendir(directory);
-    if (files == NULL)
-        return;
-    for (const struct dirent *entry; (entry = readdir(files)) != NULL;) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            (void)unlinkat(dirfd(files), entry->d_name, 0);
-    }
-    (void)closedir(files);
-    (void)rmdir(directory);
 }
 
 static mr_status build_object(const mr_native_files *files, const mr_compiler *by,
@@ -198,8 +225,8 @@ static mr_status make(const mr_native_files *files, const mr_compiler *by, mr_co
                       const _Atomic bool *stop, mr_error *error)
 {
     char directory[PATH_MAX];
-    if ((size_t)snprintf(directory, sizeof directory, "%s/build-XXXXXX", files->directory) >=
-            sizeof directory ||
+    if ((size_t)snprintf(directory, sizeof directory, "%s/" BUILD_PREFIX "XXXXXX",
+                         files->directory) >= sizeof directory ||
         mkdtemp(directory) == NULL)
         return MR_FAIL(error, MR_IO, "cannot make a directory in %s: %s", files->directory,
                        strerror(errno));
