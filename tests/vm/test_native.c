@@ -313,6 +313,8 @@ static void without_a_directory_programs_are_interpreted(void **state)
 static void abandoned_directories_are_removed(void **state)
 {
     (void)state;
+    const struct timespec before = {.tv_sec = time(NULL) - 2 * 24 * 60 * 60};
+    const struct timespec old[2] = {before, before};
     static const char *const names[] = {"left/build-old", "left/build-new", "left/other-old",
                                         "elsewhere"};
     char path[256];
@@ -321,12 +323,12 @@ static void abandoned_directories_are_removed(void **state)
         assert_int_equal(mkdir(in_folder(names[i]), 0700), 0);
         (void)snprintf(path, sizeof path, "%s/m.c", in_folder(names[i]));
         write_bytes(path, (const uint8_t *)"x", 1);
-        const struct timespec old[2] = {{.tv_sec = time(NULL) - 2 * 24 * 60 * 60},
-                                        {.tv_sec = time(NULL) - 2 * 24 * 60 * 60}};
         if (i != 1)
             assert_int_equal(utimensat(AT_FDCWD, in_folder(names[i]), old, 0), 0);
     }
     assert_int_equal(symlink(in_folder("elsewhere"), in_folder("left/build-link")), 0);
+    assert_int_equal(utimensat(AT_FDCWD, in_folder("left/build-link"), old, AT_SYMLINK_NOFOLLOW),
+                     0);
     const mr_native_options native = {.directory = in_folder("left"), .compiler = compiler()};
     fixture f = machine(MR_TIER_NATIVE, &native);
     fixture_free(&f);
