@@ -55,16 +55,16 @@ bool is_call(const std::string &line)
 // it is above what the stack then holds, so nobody reads it afterwards.
 bool shorten_mark(Lines *lines)
 {
-    char unit[24], amount[24], one[24];
+    char unit[24], amount[24];
     const size_t count = lines->size();
     const char *const shift = count < 4 ? "" : (*lines)[count - 3].c_str();
     if (sscanf(shift, " w2c_%20[a-z0-9] >>= (w2c_%20[a-z0-9] & 31);", unit, amount) != 2)
         return false;
     const std::string mark = std::string("i32_store8(instance->Z_mrZ_marks, (u64)(w2c_") + unit +
                              "), w2c_" + amount + ");";
-    (void)snprintf(one, sizeof one, "%s = 1u;", amount);
+    const std::string one = std::string(amount) + " = 1u;";
     const std::string bits = std::string("w2c_") + amount + " = " + std::to_string(MR_UNIT_SHIFT);
-    if (!has((*lines)[count - 1], mark.c_str()) || !has((*lines)[count - 2], one) ||
+    if (!has((*lines)[count - 1], mark.c_str()) || !has((*lines)[count - 2], one.c_str()) ||
         !has((*lines)[count - 4], (bits + "u;").c_str()))
         return false;
     const std::string indent((*lines)[count - 1].find_first_not_of(' '), ' ');
@@ -239,15 +239,18 @@ struct Base {
     uint64_t align;
 };
 
+using Names = std::set<std::string>;
+
 struct Loop {
-    Lines lines; // without the one of its label
+    const Names *narrow; // variables of the function that have 32 bits
+    Lines lines;         // without the one of its label
     std::vector<Statement> statements;
-    std::set<std::string> set; // variables
+    Names set; // variables
     std::map<std::string, Value> values;
     std::vector<Base> bases;
-    size_t used = 0;               // bases by which something is accessed
-    std::set<std::string> offsets; // variables that have one
-    bool varies = false;           // some address is not the same every time around
+    size_t used = 0;     // bases by which something is accessed
+    Names offsets;       // variables that have one
+    bool varies = false; // some address is not the same every time around
 };
 
 bool has_base(const Value &value)
@@ -255,11 +258,14 @@ bool has_base(const Value &value)
     return value.base != kBasesMax;
 }
 
-// Locals that the loop does not set are bases, as long as there are not too many.
+// Locals that the loop does not set are bases, as long as there are not too many. Of variables of
+// 64 bits nothing is known: what they add to an address is not what they have.
 Value value_of(Loop *loop, const std::string &variable)
 {
     const auto known = loop->values.find(variable);
     Value made;
+    if (loop->narrow->count(variable) == 0)
+        return made;
     if (known != loop->values.end())
         return known->second;
     if (variable[0] == 'i' || variable[0] == 'j' || loop->set.count(variable) > 0)
@@ -274,7 +280,8 @@ Value value_of(Loop *loop, const std::string &variable)
     return made;
 }
 
-// Sums are modulo 2^32, and so are addresses.
+// Sums are modulo 2^32, and so are addresses: an offset is always what is between the address and
+// the base, whatever was guessed of either.
 Value sum_of(const Value &a, const Value &b, const std::string &other)
 {
     const Value &based = has_base(a) ? a : b;
@@ -296,7 +303,9 @@ Value either_of(Loop *loop, const Value &a, const Value &b, const std::string &o
     while (base->align <= bits.most)
         base->align *= 2;
     return Value{based.base, bits.most,
-                 "MR_BELOW(" + std::to_string(based.base) + ", " + other + ")", false};
+                 "MR_EITHER(" + std::to_string(based.base) + ", w2c_" + base->local + ", " +
+                     based.offset + ", " + other + ")",
+                 false};
 }
 
 Value changed(Loop *loop, const Statement &now)
@@ -362,7 +371,7 @@ std::string near_line(Loop *loop, size_t number)
         loop->values.clear();
     if (now.kind == Kind::Load || now.kind == Kind::Store || now.kind == Kind::Mark)
         access_near(loop, now, &line);
-    if (now.to.empty())
+    if (now.to.empty() || loop->narrow->count(now.to) == 0)
         return line + "\n";
     Value made = value_after(loop, now);
     if (has_base(made)) {
@@ -452,12 +461,12 @@ std::string near_head(const Loop &loop)
         text += "  MR_NEAR" + facts + ";\n";
     }
     for (const std::string &variable : loop.offsets)
-        text += "  u32 mr_o_" + variable + " = 1u << 31;\n"; // near nothing
+        text += "  u32 mr_o_" + variable + " = 1u << 31;\n"; // set before it is used
     return condition + ") {\n" + text;
 }
 
 // Labels in the loop, its own included; too many of them take too long to rename.
-bool find_labels(const Loop &loop, const std::string &own, std::set<std::string> *out)
+bool find_labels(const Loop &loop, const std::string &own, Names *out)
 {
     std::string name;
     out->insert(own);
@@ -468,7 +477,7 @@ bool find_labels(const Loop &loop, const std::string &own, std::set<std::string>
     return out->size() <= kLabelsMax;
 }
 
-std::string near_text(Loop *loop, const std::string &label, const std::set<std::string> &labels)
+std::string near_text(Loop *loop, const std::string &label, const Names &labels)
 {
     std::string body;
     for (size_t i = 0; i < loop->lines.size(); i++) {
@@ -484,11 +493,12 @@ std::string near_text(Loop *loop, const std::string &label, const std::set<std::
 
 // Writes the loop whose label is in front of `first` twice, and tells how many lines it has; 0 when
 // it is not to be written so.
-size_t write_loop(const Lines &lines, size_t first, const std::string &label, size_t *more,
-                  std::string *out)
+size_t write_loop(const Lines &lines, size_t first, const std::string &label, const Names &narrow,
+                  size_t *more, std::string *out)
 {
     Loop loop;
-    std::set<std::string> labels;
+    Names labels;
+    loop.narrow = &narrow;
     if (!take_loop(lines, first, &loop) || *more + loop.lines.size() > kMoreLinesMax ||
         !find_labels(loop, label, &labels))
         return 0;
@@ -503,17 +513,44 @@ size_t write_loop(const Lines &lines, size_t first, const std::string &label, si
     return loop.lines.size();
 }
 
+// ---- Functions ----
+
+// The variables of 32 bits of the function at hand: parameters, each with its type, and lists of
+// locals, which may go on for some lines.
+struct Declared {
+    Names narrow;
+    bool in_list = false;
+};
+
+void declare(const std::string &line, Declared *to)
+{
+    const char *const mark = to->in_list ? "w2c_" : "u32 w2c_";
+    const bool begins_list = line.compare(0, 10, "  u32 w2c_") == 0;
+    if (!line.empty() && line[0] != ' ')
+        to->narrow.clear();
+    for (size_t at = 0; (at = line.find(begins_list ? "w2c_" : mark, at)) != std::string::npos;) {
+        const size_t name = line.find("w2c_", at) + 4;
+        at = name;
+        while (at < line.size() && is_of_name(line[at]))
+            at++;
+        to->narrow.insert(line.substr(name, at - name));
+    }
+    to->in_list = (to->in_list || begins_list) && !has(line, ";");
+}
+
 } // namespace
 
 std::string mr::native_body(const std::string &text)
 {
     const Lines lines = lines_of(text);
     std::string out, label;
+    Declared declared;
     size_t more = 0;
     out.reserve(text.size() + text.size() / 8);
     for (size_t i = 0; i < lines.size(); i++) {
+        declare(lines[i], &declared);
         if (is_label(lines[i], 'L', &label)) {
-            const size_t taken = write_loop(lines, i + 1, label, &more, &out);
+            const size_t taken = write_loop(lines, i + 1, label, declared.narrow, &more, &out);
             i += taken;
             if (taken > 0)
                 continue;

@@ -11,7 +11,7 @@
 #define MR_VM_NATIVE_RUNTIME_H
 
 /* Goes up with whatever makes modules compiled before unfit. */
-enum { MR_NATIVE_VERSION = 2 };
+enum { MR_NATIVE_VERSION = 3 };
 
 enum { MR_NATIVE_ENTRIES_MAX = 16, MR_NATIVE_ARGS_MAX = 8 };
 
@@ -197,15 +197,17 @@ enum { mr_counted = __COUNTER__ + 1 };
 
 /* Loops that are written twice (vm/native_body.h) have bases, which are numbered, and offsets from
  * them. All that is within the span of a base is inside memory and, if that can be, in one unit, or
- * else the first writing is not run. */
+ * else the first writing is not run. An offset is what an address is beyond its base, modulo 2^32.
+ */
 #define MR_IS_NEAR(k, base, align, span)                                                           \
-    (((base) & ((align)-1)) == 0 && (u64)(base) + (span) <= mr_size &&                             \
+    (((base) & ((align)-1)) == 0 && (u64)(u32)(base) + (span) <= mr_size &&                        \
      ((span) > 1u << MR_UNIT_SHIFT || MR_UNIT(base) == MR_UNIT((base) + (span)-1)))
 #define MR_NEAR(k, base, align, span)                                                              \
     enum { mr_s##k = (span) };                                                                     \
-    u8 *const mr_p##k = mr_bytes + (base), *const mr_m##k = mr_marks + MR_UNIT(base)
-/* Bits to be put into a base: an offset, if they are below what it is aligned to, else far away. */
-#define MR_BELOW(k, bits) ((bits) < mr_a##k ? (bits) : 1u << 31)
+    u8 *const mr_p##k = mr_bytes + (u32)(base), *const mr_m##k = mr_marks + MR_UNIT(base)
+/* The offset of a base with bits put into it: they are that, below what the base is aligned to. */
+#define MR_EITHER(k, base, offset, bits)                                                           \
+    ((offset) == 0 && (bits) < mr_a##k ? (bits) : (((base) + (offset)) | (bits)) - (base))
 /* `i` is the address, without what the access itself adds. */
 #define MR_AT_near(k, offset, i)                                                                   \
     ({                                                                                             \

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mr-test: label=model timeout=240 tiers=own
  * Goal: loops that are written twice do what they did. Method: random loops that access fields,
- * masked indices and whatever a base that moves points to, with jumps in between; run in every way
- * on bases at the borders of memory and of units, aligned and not, beyond the end, and with too
- * little gas. How they end, memory, marks and gas are the same. That there were loops written twice
- * is seen in the text. MR_SEED replays, MR_CASES sets how many modules. */
+ * masked indices and whatever a base that moves points to, with jumps in between, and numbers of 64
+ * bits that bases, indices and bits are cut out of, most of them with something in the upper half;
+ * run in every way on bases at the borders of memory and of units, aligned and not, beyond the end,
+ * and with too little gas. How they end, memory, marks and gas are the same. That there were loops
+ * written twice is seen in the text. MR_SEED replays, MR_CASES sets how many modules. */
 #include "tests/vm/spec.h"
 #include "vm/native_text.h"
 
@@ -33,12 +34,31 @@ static void put(maker *m, const char *text)
 
 static void put_value(maker *m, uint32_t depth);
 
+/* 32 bits cut out of 64. */
+static void put_cut(maker *m)
+{
+    static const char *const wide[] = {"(local.get $L)", "(local.get $M)"};
+    static const char *const how[] = {"shr_u", "and", "shl", "or", "add"};
+    const char *const from = wide[draw(&m->state, 2)];
+    if (draw(&m->state, 2) == 0)
+        spec_add(m->text, "(i32.wrap_i64 %s) ", from);
+    else
+        spec_add(m->text, "(i32.wrap_i64 (i64.%s %s (i64.const %u))) ", how[draw(&m->state, 5)],
+                 from, draw(&m->state, 64));
+}
+
 /* A number from 0 to a mask, mostly. */
 static void put_index(maker *m, uint32_t depth)
 {
     static const uint32_t masks[] = {3, 7, 12, 15, 28, 60, 255, 1020, 4092, 70000};
-    const uint32_t what = draw(&m->state, 8);
-    if (what == 0) {
+    const uint32_t what = draw(&m->state, 10);
+    if (what == 9) {
+        put_cut(m);
+    } else if (what == 8) {
+        put(m, "(i32.shr_u");
+        put_cut(m);
+        spec_add(m->text, "(i32.const %u)) ", draw(&m->state, 32));
+    } else if (what == 0) {
         spec_add(m->text, "(i32.const %u) ", draw(&m->state, 300));
     } else if (what == 1) {
         put_value(m, depth);
@@ -56,22 +76,29 @@ static void put_index(maker *m, uint32_t depth)
 
 static void put_address(maker *m, uint32_t depth)
 {
-    static const char *const bases[] = {"(local.get $a)", "(local.get $a)", "(local.get $b)",
-                                        "(local.get $x)", "(local.get $c)", "(i32.const 4096)"};
+    static const char *const bases[] = {"(local.get $a)",
+                                        "(local.get $a)",
+                                        "(local.get $b)",
+                                        "(local.get $x)",
+                                        "(local.get $c)",
+                                        "(i32.const 4096)",
+                                        "(i32.wrap_i64 (local.get $L))",
+                                        "(i32.wrap_i64 (local.get $L))"};
     static const char *const tees[] = {"(local.tee $x", "(local.tee $y"};
     const uint32_t what = draw(&m->state, 10);
     const bool keeps = draw(&m->state, 4) == 0;
     if (keeps)
         put(m, tees[draw(&m->state, 2)]);
-    const char *const base = bases[draw(&m->state, 6)];
+    const char *const base = bases[draw(&m->state, 8)];
     if (what == 0) {
         put(m, base);
     } else if (what == 1) {
         put(m, "(local.get $y)");
     } else if (what == 2) {
+        const int more = draw(&m->state, 4) == 0 ? INT32_MIN : (int)draw(&m->state, 100) - 8;
         spec_add(m->text, "(i32.add (i32.or %s ", base);
         put_index(m, depth);
-        spec_add(m->text, ") (i32.const %d)) ", (int)draw(&m->state, 100) - 8);
+        spec_add(m->text, ") (i32.const %d)) ", more);
     } else {
         put(m, draw(&m->state, 2) == 0 ? "(i32.or" : "(i32.add");
         if (draw(&m->state, 2) == 0) {
@@ -124,10 +151,21 @@ static void put_store(maker *m)
     put(m, ")\n");
 }
 
+static void put_wide(maker *m)
+{
+    static const char *const how[] = {"add", "or", "shl", "mul", "xor"};
+    spec_add(m->text, "(local.set $M (i64.%s (local.get $M) (i64.extend_i32_u",
+             how[draw(&m->state, 5)]);
+    put_value(m, 1);
+    put(m, ")))\n");
+}
+
 static void put_statement(maker *m, uint32_t depth)
 {
-    const uint32_t what = draw(&m->state, depth == 0 ? 8 : 12);
-    if (what < 5) {
+    const uint32_t what = draw(&m->state, depth == 0 ? 9 : 13);
+    if (what == (depth == 0 ? 8 : 12)) {
+        put_wide(m);
+    } else if (what < 5) {
         put_store(m);
     } else if (what < 7) {
         put(m, "(local.set $s");
@@ -168,12 +206,13 @@ static void put_statements(maker *m, uint32_t depth)
         put_statement(m, depth);
 }
 
-/* $a, $b and $c are bases, $x and $y move. */
+/* $a, $b, $c and $L are bases, $x, $y and $M move. */
 static void put_loop(maker *m, uint32_t number)
 {
     spec_add(m->text,
              "(func $f%u (param $a i32) (param $b i32) (param $n i32) (param $s i32)\n"
-             "  (local $c i32) (local $i i32) (local $x i32) (local $y i32)\n"
+             "  (param $L i64) (local $c i32) (local $i i32) (local $x i32) (local $y i32)\n"
+             "  (local $M i64) (local.set $M (local.get $L))\n"
              "  (local.set $c (i32.add (local.get $a) (i32.const 64)))\n"
              "  (local.set $x (local.get $b))\n"
              "  (block $out (loop $l\n",
@@ -184,20 +223,22 @@ static void put_loop(maker *m, uint32_t number)
            "(call $out (i64.extend_i32_u (local.get $s))))\n");
 }
 
-/* in(0) has the bases, in(1) how often, in(2) what else there is, in(3) which loop. */
+/* in(0) has the bases, in(1) how often and what else there is, in(2) a base in the lower half of 64
+ * bits, in(3) which loop. */
 static void make(uint64_t seed, mr_buffer *text)
 {
     maker m = {.state = seed * 0x9e3779b97f4a7c15u + 1, .text = text};
     spec_add(text,
              "(module (import \"env\" \"memory\" (memory %d))\n" SPEC_IMPORTS
-             "(type $f (func (param i32 i32 i32 i32))) (table %d funcref)\n"
+             "(type $f (func (param i32 i32 i32 i32 i64))) (table %d funcref)\n"
              "(func (export \"init\"))\n"
              "(func (export \"handle\") (local $bases i64)\n"
              "  (local.set $bases (call $in (i32.const 0)))\n"
              "  (call_indirect (type $f) (i32.wrap_i64 (local.get $bases))\n"
              "    (i32.wrap_i64 (i64.shr_u (local.get $bases) (i64.const 32)))\n"
-             "    (i32.wrap_i64 (call $in (i32.const 1))) (i32.wrap_i64 (call $in (i32.const 2)))\n"
-             "    (i32.wrap_i64 (call $in (i32.const 3)))))\n",
+             "    (i32.wrap_i64 (call $in (i32.const 1))) (i32.wrap_i64 (i64.shr_u (call $in "
+             "(i32.const 1)) (i64.const 32)))\n"
+             "    (call $in (i32.const 2)) (i32.wrap_i64 (call $in (i32.const 3)))))\n",
              PAGES, LOOPS);
     for (uint32_t i = 0; i < LOOPS; i++) {
         put_loop(&m, i);
@@ -260,12 +301,28 @@ static uint32_t draw_base(uint64_t *state)
     return what == 2 ? place + draw(state, 200) - 100 : place;
 }
 
+static uint64_t draw_wide(uint64_t *state)
+{
+    const uint64_t base = draw_base(state);
+    switch (draw(state, 4)) {
+    case 0:
+        return base;
+    case 1:
+        return UINT64_MAX - draw(state, 600); /* just below zero */
+    case 2:
+        return base | UINT64_MAX << 32;
+    default:
+        return base | (uint64_t)draw(state, 1 << 16) << 32;
+    }
+}
+
 static void try_loop(spec_module *m, uint64_t seed, uint32_t loop, uint32_t *ends)
 {
     uint64_t state = (seed * LOOPS + loop) * 0x9e3779b97f4a7c15u + 1;
     for (uint32_t i = 0; i < TRIES; i++) {
         const uint64_t a = draw_base(&state), b = draw_base(&state);
-        const uint64_t ins[2][SPEC_INS] = {{a | b << 32, draw(&state, 12), state, loop}};
+        const uint64_t ins[2][SPEC_INS] = {
+            {a | b << 32, draw(&state, 12) | state << 32, draw_wide(&state), loop}};
         const uint64_t gas = draw(&state, 8) == 0 ? draw(&state, 500) : GAS;
         const char *text = NULL;
         for (uint32_t w = 0; w < SPEC_WAYS && text == NULL; w++) {
