@@ -29,15 +29,40 @@ struct mr_artifact {
     uint32_t frames_max;
 };
 
+int mr_artifact_open(const char *path)
+{
+    /* Opening a pipe would wait for somebody to write to it. */
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    struct stat facts;
+    if (file < 0 || (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode)))
+        return file;
+    (void)close(file);
+    errno = EINVAL;
+    return -1;
+}
+
+FILE *mr_artifact_lines(const char *path)
+{
+    const int file = mr_artifact_open(path);
+    FILE *lines = file < 0 ? NULL : fdopen(file, "r");
+    if (file >= 0 && lines == NULL)
+        (void)close(file);
+    return lines;
+}
+
 mr_status mr_artifact_read(const char *path, mr_buffer *out)
 {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const int file = mr_artifact_open(path);
     struct stat facts;
     if (file < 0)
-        return errno == ENOENT ? MR_NOT_FOUND : MR_IO;
-    mr_status status = fstat(file, &facts) == 0 && S_ISREG(facts.st_mode)
-                           ? mr_buffer_reserve(out, (size_t)facts.st_size)
-                           : MR_IO;
+        return errno == ENOENT                     ? MR_NOT_FOUND
+               : errno == ELOOP || errno == EINVAL ? MR_CORRUPT
+                                                   : MR_IO;
+    mr_status status = fstat(file, &facts) != 0                ? MR_IO
+                       : facts.st_size > MR_ARTIFACT_BYTES_MAX ? MR_CORRUPT
+                                                               : MR_OK;
+    if (status == MR_OK)
+        status = mr_buffer_reserve(out, (size_t)facts.st_size);
     while (status == MR_OK && out->size < (size_t)facts.st_size) {
         const ssize_t got = read(file, out->data + out->size, (size_t)facts.st_size - out->size);
         if (got > 0)

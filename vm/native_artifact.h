@@ -4,6 +4,9 @@
 #ifndef MR_VM_NATIVE_ARTIFACT_H
 #define MR_VM_NATIVE_ARTIFACT_H
 
+#include <stdio.h>
+#include <sys/types.h>
+
 #include "vm/native.h"
 #include "vm/native_digest.h"
 
@@ -19,8 +22,18 @@ mr_status mr_artifact_seal(mr_buffer *object, const uint8_t key[MR_DIGEST_BYTES]
 mr_status mr_artifact_load(const char *path, const uint8_t key[MR_DIGEST_BYTES],
                            uint32_t frames_max, mr_artifact **out, mr_error *error);
 
-/* mr_artifact_read appends the bytes of a file to *out. Errors: MR_NOT_FOUND; MR_IO; MR_NO_MEMORY.
- */
+/* Larger files are not read. */
+#define MR_ARTIFACT_BYTES_MAX ((off_t)1 << 30)
+
+/* mr_artifact_open opens a file to be read, unless it is a link, a pipe, or anything but a file.
+ * Errors: -1 and errno; ELOOP for a link, EINVAL for the others. */
+int mr_artifact_open(const char *path);
+
+/* mr_artifact_lines is the same for what is read line by line. Errors: NULL. Owns: fclose. */
+FILE *mr_artifact_lines(const char *path);
+
+/* mr_artifact_read appends the bytes of a file to *out. Errors: MR_NOT_FOUND; MR_CORRUPT it is no
+ * file, or larger than any that is written; MR_IO; MR_NO_MEMORY. */
 mr_status mr_artifact_read(const char *path, mr_buffer *out);
 
 /* mr_artifact_write makes a file, of which there must be none, for this user only. errno tells why

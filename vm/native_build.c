@@ -104,7 +104,7 @@ static void read_complaint(const char *directory, char *out, size_t size)
     out[0] = 0;
     if ((size_t)snprintf(path, sizeof path, "%s/m.txt", directory) >= sizeof path)
         return;
-    FILE *file = fopen(path, "re");
+    FILE *file = mr_artifact_lines(path);
     if (file == NULL)
         return;
     bool found = false;

@@ -107,6 +107,7 @@ static bool identify(const mr_code_prices *prices, bool frames, mr_compiler *of)
     struct stat facts;
     mr_digest d = mr_digest_begin();
     mr_digest_add(&d, versions, sizeof versions);
+    mr_digest_text(&d, MR_NATIVE_WRITERS);
     mr_digest_add(&d, prices, sizeof *prices);
     mr_digest_add(&d, mr_native_runtime_text,
                   (size_t)(mr_native_runtime_end - mr_native_runtime_text));

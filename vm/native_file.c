@@ -249,6 +249,8 @@ mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_c
         return MR_OK;
     if (status == MR_CORRUPT || status == MR_MODULE)
         mr_log(MR_LOG_WARNING, "%s is damaged or not ours; it is made anew", path);
+    if (status == MR_CORRUPT)
+        (void)rmdir(path); /* the one thing that a file cannot take the place of */
     MR_TRY(make(files, by, code, key, path, stop, error));
     status = mr_artifact_load(path, key, frames_max, out, error);
     if (status == MR_OK)

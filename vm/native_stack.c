@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/native_artifact.h"
+
 /* Of a frame: what the compiler does not count, return address included. Of a call: for host
  * functions, and for functions that are none of the module's. */
 enum { FRAME_SPARE_BYTES = 16, CALL_SPARE_BYTES = 256 << 10 };
@@ -61,7 +63,7 @@ static FILE *open_list(const char *directory)
     FILE *file = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && file == NULL; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        file = fopen(path, "re");
+        file = mr_artifact_lines(path);
     }
     return file;
 }

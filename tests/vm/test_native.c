@@ -281,6 +281,33 @@ static void a_damaged_file_is_made_anew(void **state)
     free(bad);
 }
 
+/* Whatever stands in a compiled program's place, it takes no time and is made anew. */
+static void what_is_no_file_is_made_anew(void **state)
+{
+    (void)state;
+    const mr_native_options native = {.directory = in_folder("odd"), .compiler = compiler()};
+    assert_true(is_compiled(&native, 14));
+    char path[512];
+    find_artifact(native.directory, path);
+    for (int what = 0; what < 4; what++) {
+        assert_int_equal(unlink(path), 0);
+        if (what == 0)
+            assert_int_equal(mkfifo(path, 0600), 0);
+        else if (what == 1)
+            assert_int_equal(mkdir(path, 0700), 0);
+        else if (what == 2)
+            assert_int_equal(symlink("/dev/zero", path), 0);
+        else
+            write_bytes(path, (const uint8_t *)"x", 1);
+        if (what == 3) /* takes no room */
+            assert_int_equal(truncate(path, (off_t)1 << 38), 0);
+        assert_true(is_compiled(&native, 14));
+        assert_told_once("is damaged or not ours");
+        assert_true(is_compiled(&native, 14));
+        assert_told_nothing();
+    }
+}
+
 static void without_a_compiler_programs_are_interpreted(void **state)
 {
     (void)state;
@@ -361,6 +388,10 @@ static void a_compiler_that_does_not_do_it_leaves_programs_interpreted(void **st
          "echo >m.so",
          "MiB of stack"},
         {"moving", "printf 'm.c:1:1:w2c_f1\\t40\\tdynamic\\n' >m.su; echo >m.so", "does not tell"},
+        {"piping", "mkfifo m.so", "cannot be read"},
+        {"linking", "ln -s /dev/zero m.so", "cannot be read"},
+        {"muttering", "rm m.txt; mkfifo m.txt; exit 1", "failed"},
+        {"listing", "mkfifo m.su; echo >m.so", "does not tell"},
         {"crashing", "kill -SEGV $$", "failed"},
         {"hungry", "x=0123456789abcdef; while :; do x=$x$x; done", "failed"},
         {"writing", "while cat m.c m.c m.c m.c; do :; done >m.so; exit 1", "failed"},
@@ -661,6 +692,7 @@ int main(void)
         cmocka_unit_test(what_was_compiled_is_found_again),
         cmocka_unit_test(a_module_that_imports_no_function_is_compiled),
         cmocka_unit_test(a_damaged_file_is_made_anew),
+        cmocka_unit_test(what_is_no_file_is_made_anew),
         cmocka_unit_test(without_a_compiler_programs_are_interpreted),
         cmocka_unit_test(without_a_directory_programs_are_interpreted),
         cmocka_unit_test(abandoned_directories_are_removed),
