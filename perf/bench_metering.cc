@@ -246,10 +246,12 @@ std::string replaced(std::string text, const std::string &from, const std::strin
 
 void measure_native(mr_span plain, const mr_code *code, std::vector<Row> &rows)
 {
-    char folder[] = "/tmp/bench_metering_XXXXXX";
-    if (mkdtemp(folder) == nullptr)
+    const char *parent = getenv("TMPDIR");
+    std::string folder =
+        std::string(parent != nullptr ? parent : "/tmp") + "/bench_metering_XXXXXX";
+    if (mkdtemp(folder.data()) == nullptr)
         give_up("mkdtemp", strerror(errno));
-    std::string at = std::string(folder) + "/";
+    std::string at = folder + "/";
     mr_span metered = mr_code_rewritten(code);
     write_file(at + "plain.wasm", plain.data, plain.size);
     write_file(at + "metered.wasm", metered.data, metered.size);

@@ -24,7 +24,7 @@ typedef struct mr_native_options {
     const char
         *quick; /* tcc, whose code is slower and made in no time; NULL: that of $PATH, if there
                  * is one. It has the first turn when something is asked for in the background */
-    uint32_t seconds_max;        /* of processor time, and four times that by the clock; 0: 120. The
+    uint32_t seconds_max;        /* of processor time, and twice that by the clock; 0: 120. The
                                   * quick one has 10 at most */
     uint64_t memory_bytes_max;   /* of each process of the compiler; 0: 2 GiB */
     uint64_t artifact_bytes_max; /* of what comes out; 0: 64 MiB */

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "vm/native_artifact.h"
 
-enum { FLAGS_MAX = 48, CLOCK_FACTOR = 4 };
+enum { FLAGS_MAX = 48, CLOCK_FACTOR = 2 };
 
 /* Limits are set by a shell, which then becomes the compiler: nothing of ours runs between fork and
  * exec, whatever other threads hold. A core file of a compiler helps nobody. */

@@ -12,7 +12,7 @@
 typedef struct mr_build {
     const char *compiler;      /* path */
     const char *const *flags;  /* ended by NULL */
-    uint32_t seconds_max;      /* of processor time; four times that by the clock */
+    uint32_t seconds_max;      /* of processor time; twice that by the clock */
     uint64_t memory_bytes_max; /* of address space */
     uint64_t file_bytes_max;
     bool is_urgent; /* as important as whoever asks for it; else it has what nobody wants */
