@@ -85,6 +85,14 @@ void mr_batch_take(mr_batch *to, mr_batch *from)
     *to = taken;
 }
 
+mr_batch *mr_batch_make(void)
+{
+    mr_batch *batch = aligned_alloc(_Alignof(mr_batch), sizeof *batch);
+    if (batch != NULL)
+        *batch = (mr_batch){0};
+    return batch;
+}
+
 void mr_batch_free(mr_batch *batch)
 {
     if (batch == NULL)

@@ -31,6 +31,10 @@ struct mr_batch {
     uint32_t tables_count;
 };
 
+/* mr_batch_make returns a batch without records, of no store yet. Errors: NULL when out of memory.
+ * Owns: mr_batch_free. */
+mr_batch *mr_batch_make(void);
+
 static inline const mr_batch_entry *mr_batch_entries(const mr_batch *batch)
 {
     return (const mr_batch_entry *)(const void *)batch->entries.data;

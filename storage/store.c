@@ -396,8 +396,10 @@ uint64_t mr_store_bytes_written(const mr_store *store)
 
 mr_batch *mr_batch_new(mr_store *store)
 {
-    mr_batch *batch = aligned_alloc(_Alignof(mr_batch), sizeof *batch);
-    if (batch != NULL)
-        *batch = (mr_batch){.seed = store->seed, .tables_count = store->tables_count};
+    mr_batch *batch = mr_batch_make();
+    if (batch != NULL) {
+        batch->seed = store->seed;
+        batch->tables_count = store->tables_count;
+    }
     return batch;
 }

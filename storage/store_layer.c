@@ -51,7 +51,7 @@ static mr_status reserve_batches(mr_layer *layer, size_t count)
         return MR_NO_MEMORY;
     layer->batches = grown;
     while (layer->batches_capacity < count) {
-        mr_batch *spare = calloc(1, sizeof *spare);
+        mr_batch *spare = mr_batch_make();
         if (spare == NULL)
             return MR_NO_MEMORY;
         grown[layer->batches_capacity++] = spare;

@@ -68,7 +68,8 @@ static FILE *open_list(const char *directory)
     return file;
 }
 
-/* Lines are m.c:12:3:function, tab, bytes, tab, static. */
+/* Lines are m.c:12:3:function, tab, bytes, tab, and what they are: all there ever is, or as much as
+ * there may be while arguments are pushed. */
 static mr_status read_list(bound *to)
 {
     FILE *file = open_list(to->facts->directory);
@@ -78,10 +79,10 @@ static mr_status read_list(bound *to)
     mr_status status = MR_OK;
     while (status == MR_OK && fgets(line, sizeof line, file) != NULL) {
         unsigned long long bytes;
-        char kind[16];
+        char kind[32];
         char *tab = strchr(line, '\t');
-        if (tab == NULL || sscanf(tab, "%llu %15s", &bytes, kind) != 2 ||
-            strcmp(kind, "static") != 0) {
+        if (tab == NULL || sscanf(tab, "%llu %31s", &bytes, kind) != 2 ||
+            (strcmp(kind, "static") != 0 && strcmp(kind, "dynamic,bounded") != 0)) {
             status = MR_MODULE;
             break;
         }

@@ -217,17 +217,14 @@ static void what_was_compiled_is_found_again(void **state)
     assert_told_nothing();
 }
 
-static void a_module_that_imports_no_function_is_compiled(void **state)
+static void assert_text_is_compiled(const char *text, const char *name)
 {
-    (void)state;
-    static const char text[] = "(module (import \"env\" \"memory\" (memory 1))"
-                               "(func (export \"init\")) (func (export \"handle\")))";
-    const mr_native_options native = {.directory = in_folder("alone"), .compiler = compiler()};
+    const mr_native_options native = {.directory = in_folder(name), .compiler = compiler()};
     fixture f = machine(MR_TIER_NATIVE, &native);
     mr_buffer module = {0};
     mr_error error = {0};
     mr_code *code = NULL;
-    if (mr_code_from_text(mr_span_text(text), "alone.wat", &module, &error) != MR_OK ||
+    if (mr_code_from_text(mr_span_text(text), name, &module, &error) != MR_OK ||
         mr_code_new(&fixture_rules, &fixture_prices, mr_buffer_span(&module), &code, &error) !=
             MR_OK)
         fail_msg("%s", error.text);
@@ -240,6 +237,32 @@ static void a_module_that_imports_no_function_is_compiled(void **state)
     fixture_free(&f);
     mr_code_put(code);
     assert_told_nothing();
+}
+
+static void a_module_that_imports_no_function_is_compiled(void **state)
+{
+    (void)state;
+    assert_text_is_compiled("(module (import \"env\" \"memory\" (memory 1))"
+                            "(func (export \"init\")) (func (export \"handle\")))",
+                            "alone");
+}
+
+/* More than registers hold: compilers push them, and say so of the stack. */
+static void functions_of_many_parameters_are_compiled(void **state)
+{
+    (void)state;
+    assert_text_is_compiled(
+        "(module (import \"env\" \"memory\" (memory 1))"
+        "(type $t (func (param i32 i32 i32 i32 i32 i32 i32) (result i32)))"
+        "(table 2 funcref) (elem (i32.const 0) $f $g)"
+        "(func $f (type $t) (i32.add (local.get 6) (i32.load (local.get 5))))"
+        "(func $g (type $t) (i32.add (local.get 0) (i32.load (local.get 6))))"
+        "(func (export \"init\"))"
+        "(func (export \"handle\") (i32.store (i32.const 4)"
+        "  (call_indirect (type $t) (i32.load (i32.const 0)) (i32.load (i32.const 4))"
+        "    (i32.load (i32.const 8)) (i32.load (i32.const 12)) (i32.load (i32.const 16))"
+        "    (i32.load (i32.const 20)) (i32.load (i32.const 24)) (i32.load (i32.const 28))))))",
+        "many");
 }
 
 /* Files are spoiled after the machine that made them has gone, as a disk would. */
@@ -691,6 +714,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_compiled_is_found_again),
         cmocka_unit_test(a_module_that_imports_no_function_is_compiled),
+        cmocka_unit_test(functions_of_many_parameters_are_compiled),
         cmocka_unit_test(a_damaged_file_is_made_anew),
         cmocka_unit_test(what_is_no_file_is_made_anew),
         cmocka_unit_test(without_a_compiler_programs_are_interpreted),
