@@ -83,7 +83,7 @@ static void put_address(maker *m, uint32_t depth)
                                         "(local.get $c)",
                                         "(i32.const 4096)",
                                         "(i32.wrap_i64 (local.get $L))",
-                                        "(i32.wrap_i64 (local.get $L))"};
+                                        "(i32.wrap_i64 (local.get $W))"};
     static const char *const tees[] = {"(local.tee $x", "(local.tee $y"};
     const uint32_t what = draw(&m->state, 10);
     const bool keeps = draw(&m->state, 4) == 0;
@@ -206,13 +206,18 @@ static void put_statements(maker *m, uint32_t depth)
         put_statement(m, depth);
 }
 
-/* $a, $b, $c and $L are bases, $x, $y and $M move. */
+/* So many that the lists of both widths go over several lines of C. */
+#define MANY "i64 i32 i64 i64 i32 i32 i64 i32 "
+
+/* $a, $b, $c, $L and $W are bases, $x, $y and $M move. */
 static void put_loop(maker *m, uint32_t number)
 {
     spec_add(m->text,
              "(func $f%u (param $a i32) (param $b i32) (param $n i32) (param $s i32)\n"
-             "  (param $L i64) (local $c i32) (local $i i32) (local $x i32) (local $y i32)\n"
-             "  (local $M i64) (local.set $M (local.get $L))\n"
+             "  (param $L i64) (local " MANY MANY MANY MANY
+             ") (local $c i32) (local $i i32) (local $x i32) (local $y i32)\n"
+             "  (local $M i64) (local $W i64) (local.set $M (local.get $L))\n"
+             "  (local.set $W (local.get $L))\n"
              "  (local.set $c (i32.add (local.get $a) (i32.const 64)))\n"
              "  (local.set $x (local.get $b))\n"
              "  (block $out (loop $l\n",
