@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rounds: the block's queue, from round to round. next() is where serial equivalence with the block
  * gas limit is decided (contract, 7): the longest prefix is admitted whose limits fit even if all
- * of it were burned; what follows is looked at again when the true burn is known. A message that
- * does not fit what is truly left closes its destination for the rest of the block. */
+ * of it were burned, all of it as it stands when that is known without looking at each; what
+ * follows is looked at again when the true burn is known. A message that does not fit what is truly
+ * left closes its destination for the rest of the block. */
 #include "engine/engine_internal.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * Innermost loops that call nothing are written twice when what they access seems to lie near
  * variables that they do not set: fields, arrays on the stack, tables with masked indices.
  *
- *     base    a local that the loop does not set
+ *     base    a local of 32 bits that the loop does not set
  *     span    bytes from where it points to that hold all that the loop seems to access by it
  *
  * Spans are compared with where memory ends before the first writing runs, once; in it, accesses

@@ -145,6 +145,16 @@ static void assert_table(mr_store *store, const key *keys, uint64_t *random)
     }
 }
 
+/* The store as it is, and a copy of what is in it; the caller frees all three. */
+static key *keep_now(mr_store *store, const key *keys, mr_snapshot **before, mr_store **view)
+{
+    key *then = malloc(KEYS * sizeof *then);
+    memcpy(then, keys, KEYS * sizeof *then);
+    assert_int_equal(mr_store_snapshot(store, before), MR_OK);
+    assert_int_equal(mr_store_open_view(*before, view), MR_OK);
+    return then;
+}
+
 static void a_table_in_parts_is_one_in_order(void **state)
 {
     (void)state;
@@ -153,12 +163,9 @@ static void a_table_in_parts_is_one_in_order(void **state)
     mr_batch *batches[2] = {mr_batch_new(store), mr_batch_new(store)};
     key *keys = make_keys(&random);
     for (int n = 0; n < 8; n++) {
-        mr_snapshot *before = NULL;
-        mr_store *view = NULL;
-        key *then = malloc(KEYS * sizeof *then);
-        memcpy(then, keys, KEYS * sizeof *then);
-        assert_int_equal(mr_store_snapshot(store, &before), MR_OK);
-        assert_int_equal(mr_store_open_view(before, &view), MR_OK);
+        mr_snapshot *before;
+        mr_store *view;
+        key *then = keep_now(store, keys, &before, &view);
         add_changes(batches, keys, &random);
         assert_int_equal(mr_store_submit(store, batches, 2, NULL), MR_OK);
         assert_table(store, keys, &random);
@@ -258,12 +265,9 @@ static uintptr_t change_with_failure(key *keys, long n, uint64_t *random, pthrea
     add_changes(batches, keys, random);
     assert_int_equal(mr_store_submit(store, batches, 2, NULL), MR_OK);
     assert_int_equal(mr_store_wait(store, NULL), MR_OK);
-    mr_snapshot *before = NULL;
-    mr_store *view = NULL;
-    key *then = malloc(KEYS * sizeof *then);
-    memcpy(then, keys, KEYS * sizeof *then);
-    assert_int_equal(mr_store_snapshot(store, &before), MR_OK);
-    assert_int_equal(mr_store_open_view(before, &view), MR_OK);
+    mr_snapshot *before;
+    mr_store *view;
+    key *then = keep_now(store, keys, &before, &view);
     add_changes(batches, keys, random);
     *committer = store->committer;
     atomic_store(&left, n);
