@@ -18,7 +18,9 @@ enum { BUILDERS_MAX = 64, BUILDER_STACK_BYTES = 16 << 20 };
 /* A code waits for its artifact in this list, which holds a reference. */
 typedef struct wanted {
     mr_code *code;
-    mr_grade grade;
+    mr_grade grade;     /* whose turn it is */
+    bool is_awaited;    /* somebody does nothing until all has been built */
+    mr_artifact *quick; /* not shown before that; or NULL */
     struct wanted *next;
 } wanted;
 
@@ -91,6 +93,7 @@ void mr_native_free(mr_native *native)
     while (native->first != NULL) {
         wanted *next = native->first->next;
         mr_code_put(native->first->code);
+        mr_artifact_free(native->first->quick);
         free(native->first);
         native->first = next;
     }
@@ -136,8 +139,8 @@ static mr_artifact *build(const mr_native *native, const wanted *one)
 {
     mr_artifact *artifact;
     mr_error error;
-    mr_status status = mr_native_files_get(native->files, one->grade, one->code, &native->ending,
-                                           &artifact, &error);
+    mr_status status = mr_native_files_get(native->files, one->grade, one->is_awaited, one->code,
+                                           &native->ending, &artifact, &error);
     if (status == MR_OK)
         return artifact;
     if (status != MR_BUSY && one->grade == MR_GRADE_GOOD)
@@ -178,12 +181,18 @@ static void *builder_main(void *arg)
         (void)pthread_mutex_unlock(&native->lock);
         mr_artifact *artifact = build(native, taken);
         (void)pthread_mutex_lock(&native->lock);
-        publish(native, taken, artifact);
         if (taken->grade == MR_GRADE_QUICK) {
+            if (taken->is_awaited)
+                taken->quick = artifact;
+            else
+                publish(native, taken, artifact);
             taken->grade = MR_GRADE_GOOD;
             append(native, taken);
             continue;
         }
+        if (taken->quick != NULL)
+            publish(native, taken, taken->quick);
+        publish(native, taken, artifact);
         (void)pthread_mutex_unlock(&native->lock);
         mr_code_put(taken->code);
         free(taken);
@@ -212,7 +221,7 @@ static bool have_builder(mr_native *native)
     return native->builders_count > 0;
 }
 
-static void want(mr_native *native, mr_code *code, mr_grade grade)
+static void want(mr_native *native, mr_code *code, mr_grade first, bool is_awaited)
 {
     _Atomic(void *) *slot = mr_code_artifact(code);
     if (native->files == NULL || atomic_load_explicit(slot, memory_order_relaxed) != NULL)
@@ -221,7 +230,7 @@ static void want(mr_native *native, mr_code *code, mr_grade grade)
     (void)pthread_mutex_lock(&native->lock);
     if (one != NULL && atomic_load_explicit(slot, memory_order_relaxed) == NULL &&
         have_builder(native)) {
-        *one = (wanted){.code = mr_code_get(code), .grade = grade};
+        *one = (wanted){.code = mr_code_get(code), .grade = first, .is_awaited = is_awaited};
         atomic_store_explicit(slot, WANTED, memory_order_relaxed);
         append(native, one);
         one = NULL;
@@ -230,16 +239,22 @@ static void want(mr_native *native, mr_code *code, mr_grade grade)
     free(one);
 }
 
-void mr_native_want(mr_native *native, mr_code *code)
+static mr_grade quickest(const mr_native *native)
 {
-    const bool quick = native->files != NULL && mr_native_files_has(native->files, MR_GRADE_QUICK);
-    want(native, code, quick ? MR_GRADE_QUICK : MR_GRADE_GOOD);
+    return native->files != NULL && mr_native_files_has(native->files, MR_GRADE_QUICK)
+               ? MR_GRADE_QUICK
+               : MR_GRADE_GOOD;
 }
 
-const mr_artifact *mr_native_need(mr_native *native, mr_code *code)
+void mr_native_want(mr_native *native, mr_code *code)
+{
+    want(native, code, quickest(native), false);
+}
+
+static const mr_artifact *need(mr_native *native, mr_code *code, mr_grade first)
 {
     _Atomic(void *) *slot = mr_code_artifact(code);
-    want(native, code, MR_GRADE_GOOD);
+    want(native, code, first, true);
     if (atomic_load_explicit(slot, memory_order_relaxed) == WANTED) {
         (void)pthread_mutex_lock(&native->lock);
         while (atomic_load_explicit(slot, memory_order_relaxed) == WANTED)
@@ -247,6 +262,16 @@ const mr_artifact *mr_native_need(mr_native *native, mr_code *code)
         (void)pthread_mutex_unlock(&native->lock);
     }
     return mr_native_find(code);
+}
+
+const mr_artifact *mr_native_need(mr_native *native, mr_code *code)
+{
+    return need(native, code, MR_GRADE_GOOD);
+}
+
+const mr_artifact *mr_native_need_all(mr_native *native, mr_code *code)
+{
+    return need(native, code, quickest(native));
 }
 
 void mr_native_forget(void *slot)

@@ -46,6 +46,10 @@ void mr_native_free(mr_native *native);
  * compiled. Threads: any; a code is built once however many ask. */
 const mr_artifact *mr_native_need(mr_native *native, mr_code *code);
 
+/* mr_native_need_all is the same, and if there is a quick compiler, its artifact is built, too:
+ * mr_artifact_before the other. */
+const mr_artifact *mr_native_need_all(mr_native *native, mr_code *code);
+
 /* mr_native_want has the artifact of a code made in the background, soon. Threads: any. Does
  * nothing when that has been asked for before. */
 void mr_native_want(mr_native *native, mr_code *code);
@@ -67,6 +71,9 @@ bool mr_artifact_fits(const mr_artifact *artifact);
 /* mr_artifact_frames_max returns how many functions can be active at once, 0 when the artifact does
  * not tell which are. */
 uint32_t mr_artifact_frames_max(const mr_artifact *artifact);
+
+/* mr_artifact_before returns the one whose place this one took, which can still be run; or NULL. */
+const mr_artifact *mr_artifact_before(const mr_artifact *artifact);
 
 /* mr_artifact_module returns what the artifact offers (vm/native_runtime.h). */
 struct mr_native_module;

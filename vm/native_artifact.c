@@ -163,6 +163,11 @@ void mr_artifact_follow(mr_artifact *artifact, mr_artifact *before)
     artifact->before = before;
 }
 
+const mr_artifact *mr_artifact_before(const mr_artifact *artifact)
+{
+    return artifact->before;
+}
+
 uint32_t mr_artifact_frames_max(const mr_artifact *artifact)
 {
     return artifact->frames_max;

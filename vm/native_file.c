@@ -235,14 +235,16 @@ static mr_status make(const mr_native_files *files, const mr_compiler *by, mr_co
     return status;
 }
 
-mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_code *code,
-                              const _Atomic bool *stop, mr_artifact **out, mr_error *error)
+mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, bool is_urgent,
+                              mr_code *code, const _Atomic bool *stop, mr_artifact **out,
+                              mr_error *error)
 {
-    const mr_compiler *by = &files->compilers[grade];
+    mr_compiler by = files->compilers[grade];
+    by.build.is_urgent |= is_urgent;
     const uint32_t frames_max = files->frames ? mr_code_frames_max(&files->prices) + 1 : 0;
     uint8_t key[MR_DIGEST_BYTES];
     char path[PATH_MAX];
-    if (!name_of(files, by, code, key, path))
+    if (!name_of(files, &by, code, key, path))
         return MR_FAIL(error, MR_NO_MEMORY, "no memory to compile a program");
     mr_status status = mr_artifact_load(path, key, frames_max, out, error);
     if (status == MR_OK)
@@ -251,7 +253,7 @@ mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_c
         mr_log(MR_LOG_WARNING, "%s is damaged or not ours; it is made anew", path);
     if (status == MR_CORRUPT)
         (void)rmdir(path); /* the one thing that a file cannot take the place of */
-    MR_TRY(make(files, by, code, key, path, stop, error));
+    MR_TRY(make(files, &by, code, key, path, stop, error));
     status = mr_artifact_load(path, key, frames_max, out, error);
     if (status == MR_OK)
         return MR_OK;

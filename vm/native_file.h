@@ -18,10 +18,12 @@ void mr_native_files_free(mr_native_files *files);
 bool mr_native_files_has(const mr_native_files *files, mr_grade grade);
 
 /* mr_native_files_get loads the artifact of a code, made anew when there is no file or it is not as
- * it was written. *stop makes it give up, when it becomes true.
+ * it was written: as a matter of urgency, or when the machine has nothing else to do, unless the
+ * compiler is always urgent. *stop makes it give up, when it becomes true.
  * Errors: MR_MODULE it cannot be compiled; MR_IO; MR_NO_SPACE; MR_NO_MEMORY; MR_BUSY it was
  * stopped. Owns: the caller frees *out. Threads: any; for one code and grade one at a time. */
-mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, mr_code *code,
-                              const _Atomic bool *stop, mr_artifact **out, mr_error *error);
+mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, bool is_urgent,
+                              mr_code *code, const _Atomic bool *stop, mr_artifact **out,
+                              mr_error *error);
 
 #endif

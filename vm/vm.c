@@ -185,15 +185,23 @@ static void make_room(mr_vm_worker *worker)
     }
 }
 
-/* Every run may be another's turn. xorshift. */
-static bool draws_interp(mr_vm_worker *worker)
+/* Every run may be another's turn: the interpreter's, NULL, the artifact's, or that of the one
+ * before it. xorshift. */
+static const mr_artifact *draw(mr_vm_worker *worker, const mr_artifact *artifact)
 {
     uint64_t x = worker->switch_random;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
     worker->switch_random = x;
-    return (x >> 32 & 1) != 0;
+    switch ((x >> 32) % 3) {
+    case 0:
+        return NULL;
+    case 1:
+        return artifact;
+    default:
+        return mr_artifact_before(artifact) != NULL ? mr_artifact_before(artifact) : artifact;
+    }
 }
 
 /* What is to run the code this time, NULL: the interpreter. That has calls that are watched, and
@@ -204,14 +212,16 @@ static const mr_artifact *choose(mr_vm_worker *worker, mr_code *code)
     mr_native *native = worker->vm->native;
     if (native == NULL || worker->profile != NULL)
         return NULL;
+    const bool draws = worker->switch_random != 0;
     const mr_artifact *artifact = mr_native_find(code);
-    if (artifact == NULL && worker->vm->options.tier == MR_TIER_NATIVE)
-        artifact = mr_native_need(native, code);
-    else if (artifact == NULL)
+    if (artifact == NULL && worker->vm->options.tier != MR_TIER_NATIVE)
         mr_native_want(native, code);
+    else if (artifact == NULL)
+        artifact = draws ? mr_native_need_all(native, code) : mr_native_need(native, code);
+    if (artifact != NULL && draws)
+        artifact = draw(worker, artifact);
     if (artifact == NULL || !mr_artifact_fits(artifact) ||
-        (worker->keeps_backtraces && mr_artifact_frames_max(artifact) == 0) ||
-        (worker->switch_random != 0 && draws_interp(worker)))
+        (worker->keeps_backtraces && mr_artifact_frames_max(artifact) == 0))
         return NULL;
     return artifact;
 }

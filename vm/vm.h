@@ -68,8 +68,9 @@ typedef struct mr_vm_options {
     const mr_native_options *native; /* also, or NULL: the defaults */
     struct mr_vm *follow; /* another with the same rules, which outlives this one and whose compiled
                            * codes this one runs, too, in its tier; or NULL */
-    uint64_t switch_seed; /* not 0: whether a compiled code or the interpreter runs is drawn anew
-                           * for every run; for tests */
+    uint64_t switch_seed; /* not 0: for tests: who runs is drawn anew for every run: the
+                           * interpreter, or what either compiler has made, which MR_TIER_NATIVE
+                           * waits for */
     uint64_t instance_bytes_max; /* instances a worker keeps ready, all codes together, about */
     uint64_t live_bytes_max;     /* live memories, all workers together; the least recently run
                                   * are dropped beyond it */

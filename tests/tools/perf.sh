@@ -75,8 +75,8 @@ scaling)
     grep -q '<h2>scaling</h2>' page/index.html
     ;;
 peers)
-    "$source/perf/peers" --json -w ring,unit -p millrace,serial,erlang,caf,v8,faults,gtest "$build" >lines
-    has lines '"workload": "ring", "streams": 1, "peer": "millrace"' '"peer": "faults"' \
+    "$source/perf/peers" --json -w ring,unit -p millrace,durable,serial,erlang,caf,v8,faults,gtest "$build" >lines
+    has lines '"workload": "ring", "streams": 1, "peer": "millrace"' '"peer": "durable"' '"peer": "faults"' \
         '"peer": "gtest", "missing": "not built; --rust builds it"'
     # A machine on which nothing of others is installed.
     mkdir bin
@@ -91,7 +91,7 @@ peers)
     ;;
 figures)
     "$source/perf/figures" "$build" programs >table
-    same rows 14 "$(wc -l <table)"
+    same rows 18 "$(wc -l <table)"
     if grep -E '  +(ns|x|%)? *$|nan|inf' table; then fail "a row without a figure"; fi
     ;;
 report)
