@@ -4,11 +4,11 @@
  *
  *   MR_TEST_TIER        interp: as the test asks
  *                       native: compiled
- *                       mixed: compiled, but for every run it is drawn whether the interpreter has
- *                       it
+ *                       mixed: for every run it is drawn who has it: the interpreter, or what tcc
+ *                       or the other compiler made, both of which are waited for
  *                       auto: the same, and compiled in the background, all anew: by this process
  *                       and those it forks
- *   MR_TEST_COMPILER    the compiler
+ *   MR_TEST_COMPILER    that compiler; gcc
  *   MR_TEST_NATIVE_DIR  where compiled programs are kept; not those of auto
  *
  * Whoever has not said what its codes cost is left alone: the serial reference is interpreted. */
