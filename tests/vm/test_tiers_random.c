@@ -3,11 +3,12 @@
  *
  * Goal: a program does the same compiled and interpreted, and what the module as uploaded does.
  * Method: random valid modules run by WABT alone as uploaded, every instruction counted by itself,
- * and through mr_vm by the interpreter, compiled by tcc, with frames kept and without, by the one or
- * the other as it is drawn for every run, and now and then by gcc. Host functions grow memory, write it and read it in the middle of a call, and charge
- * gas. How a call ends, every host call and its arguments, memory, marks, gas, backtraces and what
- * is committed must be the same; also when gas ends at a random place, or the stack is small.
- * MR_SEED replays, MR_CASES sets how many. */
+ * and through mr_vm by the interpreter, compiled by tcc, with frames kept and without, by the one
+ * or the other as it is drawn for every run, and now and then by gcc. Host functions grow memory,
+ * write it and read it in the middle of a call, and charge gas. How a call ends, every host call
+ * and its arguments, memory, marks, gas, backtraces and what is committed must be the same; also
+ * when gas ends at a random place, or the stack is small. MR_SEED replays, MR_CASES sets how many.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,8 +33,8 @@ enum {
 
 /* Ways to run a module. */
 typedef enum way { INTERP, TCC, TCC_FRAMES, DRAWN, GCC, GCC_FRAMES, WAYS } way;
-static const char *const way_names[] = {
-    "interp", "tcc", "tcc, frames kept", "tcc or interp", "gcc", "gcc, frames kept"};
+static const char *const way_names[] = {"interp",        "tcc", "tcc, frames kept",
+                                        "tcc or interp", "gcc", "gcc, frames kept"};
 static const uint32_t heights[] = {20000, 700, 250};
 enum { HEIGHTS = sizeof heights / sizeof heights[0] };
 
