@@ -87,7 +87,7 @@ typedef struct mr_stream {
     _Alignas(128) mr_vm_worker *vm;
     mr_unit_pool *pool;
     mr_execution execution;
-    mr_foreseen foreseen[MR_FORESEEN_AT_ONCE]; /* of messages to the program that runs */
+    mr_foresight foresight;
     mr_arena scratch_arena;  /* what a dispatch composes; gone with the next one */
     mr_arena round_arena[2]; /* payloads sent; by parity of the round that made them */
     mr_arena *payloads;      /* of these, the current round's */

@@ -10,32 +10,73 @@ static size_t sort_of(const mr_dispatch *dispatch)
     return (dispatch->message.kind == MR_KIND_REPLY ? 2u : 0u) + dispatch->from_program;
 }
 
-void mr_foresee(mr_foreseen slots[MR_FORESEEN_AT_ONCE], const mr_dispatch *const *dispatches,
-                size_t count, const mr_habits *habits)
+typedef struct wish_list {
+    mr_id_wish of[2 * MR_FORESEEN_AT_ONCE];
+    size_t count;
+} wish_list;
+
+/* Fills slots for the messages, and adds what these will ask for by habit. */
+static inline void wish(mr_foreseen *slots, const mr_foreseeable *messages, wish_list *to)
 {
-    mr_id_wish wishes[2 * MR_FORESEEN_AT_ONCE];
-    size_t wishes_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        const mr_dispatch *dispatch = dispatches[i];
+    for (size_t i = 0; i < messages->count; i++) {
+        const mr_dispatch *dispatch = messages->dispatches[i];
         mr_foreseen *slot = &slots[i];
-        const uint8_t habit = habits->of[sort_of(dispatch)];
+        const uint8_t habit = messages->habits->of[sort_of(dispatch)];
         slot->message = &dispatch->message.id;
         slot->sent_first = slot->sent_count = slot->sent_asked = 0;
         slot->sent_habit = habit / 2;
         slot->has_reply = habit % 2 != 0;
         slot->reply_asked = false;
         if (slot->has_reply)
-            wishes[wishes_count++] =
+            to->of[to->count++] =
                 (mr_id_wish){.kind = MR_ID_REPLY, .message = slot->message, .out = &slot->reply};
         if (slot->sent_habit > 0) {
             slot->sent_count = 1;
-            wishes[wishes_count++] = (mr_id_wish){
+            to->of[to->count++] = (mr_id_wish){
                 .kind = MR_ID_OUTGOING, .message = slot->message, .out = &slot->sent[0]};
         }
     }
-    if (wishes_count > 0)
-        mr_id_make(wishes, wishes_count);
 }
+
+/* Those that were foreseen with messages before them come up in the order in which these were
+ * announced. */
+static mr_foreseen *take(mr_foresight *foresight, const mr_foreseeable *messages)
+{
+    mr_foreseen *slots = &foresight->slots[foresight->begin];
+    if (foresight->begin >= foresight->end ||
+        slots->message != &messages->dispatches[0]->message.id)
+        return NULL;
+    foresight->begin += (uint32_t)messages->count;
+    return slots;
+}
+
+mr_foreseen *mr_foresee(mr_foresight *foresight, const mr_foreseeable *messages)
+{
+    mr_foreseeable now = *messages;
+    if (now.count > MR_FORESEEN_AT_ONCE)
+        now.count = MR_FORESEEN_AT_ONCE;
+    const uint32_t next_count = now.count <= MR_FORESEEN_FEW ? foresight->next_count : 0;
+    foresight->next_count = 0;
+    mr_foreseen *slots = take(foresight, &now);
+    if (slots != NULL)
+        return slots;
+    wish_list made;
+    made.count = 0;
+    wish(foresight->slots, &now, &made);
+    foresight->begin = foresight->end = (uint32_t)now.count;
+    for (uint32_t i = 0; i < next_count; i++) {
+        const mr_foreseeable *next = &foresight->next[i];
+        if (next->count > MR_FORESEEN_FEW)
+            break;
+        wish(&foresight->slots[foresight->end], next, &made);
+        foresight->end += (uint32_t)next->count;
+    }
+    if (made.count > 0)
+        mr_id_make(made.of, made.count);
+    return foresight->slots;
+}
+static_assert((1 + MR_FORESEEN_NEXT) * MR_FORESEEN_FEW <= MR_FORESEEN_AT_ONCE,
+              "there is a slot for each");
 
 mr_id mr_foreseen_reply(mr_foreseen *seen, const mr_id *message)
 {

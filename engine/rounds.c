@@ -336,32 +336,40 @@ static void run(void *ctx, mr_round *round, uint32_t stream_number, mr_lane *lan
     mr_program *program = (mr_program *)lane;
     /* A round's messages are longer than any cache. */
     enum { ONCE = MR_FORESEEN_AT_ONCE, AHEAD = ONCE + 3 };
+    mr_foreseen *foreseen = NULL;
     for (size_t i = 0; i < work->count; i++) {
         mr_dispatch *dispatch = work->objects[i];
-        mr_foreseen *foreseen = &stream->foreseen[i % ONCE];
         if (i + AHEAD < work->count)
             fetch(work->objects[i + AHEAD], sizeof(mr_dispatch) + sizeof(mr_id));
         if (i % ONCE == 0)
-            mr_foresee(stream->foreseen, (const mr_dispatch *const *)work->objects + i,
-                       work->count - i < ONCE ? work->count - i : ONCE, &program->habits);
-        stream->execution.foreseen = foreseen;
+            foreseen = mr_foresee(&stream->foresight,
+                                  &(mr_foreseeable){(const mr_dispatch *const *)work->objects + i,
+                                                    work->count - i, &program->habits});
+        stream->execution.foreseen = &foreseen[i % ONCE];
         mr_stream_dispatch(stream, block, round, program, dispatch, work->positions[i]);
-        mr_foreseen_learn(foreseen, dispatch, &program->habits);
+        mr_foreseen_learn(&foreseen[i % ONCE], dispatch, &program->habits);
     }
     stream->execution.foreseen = NULL;
 }
 
-static void ahead(void *ctx, mr_lane *lane, const void *first, uint32_t distance)
+static void ahead(void *ctx, uint32_t stream, mr_lane *lane, const mr_work *work, uint32_t distance)
 {
-    (void)ctx;
+    const mr_block *block = ctx;
     const mr_program *program = (const mr_program *)lane;
+    /* Of many messages, the first are fetched when they are next: till then caches forget them. */
+    const bool few = work->count <= MR_FORESEEN_FEW;
+    if (distance == (few ? MR_AHEAD_MAX : 1))
+        for (size_t i = 0; i < MR_FORESEEN_FEW && i < work->count; i++)
+            fetch(work->objects[i], sizeof(mr_dispatch) + sizeof(mr_id));
     if (distance == MR_AHEAD_MAX)
         fetch(program, sizeof *program);
     else
         mr_memory_prefetch(&program->memory, distance);
-    if (distance == 1)
-        fetch(first, sizeof(mr_dispatch) + sizeof(mr_id));
+    mr_foresee_next(&block->engine->streams[stream].foresight, distance,
+                    &(mr_foreseeable){(const mr_dispatch *const *)work->objects, work->count,
+                                      &program->habits});
 }
+static_assert((int)MR_AHEAD_MAX > (int)MR_FORESEEN_NEXT, "what is foreseen was asked for before");
 
 mr_status mr_block_run(mr_block *block, mr_error *error)
 {

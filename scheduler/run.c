@@ -40,17 +40,22 @@ static void account_lane(mr_worker *worker, stopwatch *watch, mr_lane *lane, uin
     *watch = (stopwatch){.since_ns = now_ns};
 }
 
+static inline mr_work work_of(const mr_worker *owner, const mr_member *member)
+{
+    const uint32_t begin = member->end - member->count;
+    return (mr_work){
+        .objects = (void *const *)owner->objects.at + begin,
+        .positions = (const uint32_t *)owner->positions.at + begin,
+        .count = member->count,
+    };
+}
+
 static inline void run_member(mr_worker *worker, const mr_worker *owner, const mr_member *member,
                               stopwatch *watch, bool time_all)
 {
     mr_scheduler *scheduler = worker->scheduler;
     mr_lane *lane = member->lane;
-    uint32_t begin = member->end - member->count;
-    mr_work work = {
-        .objects = (void *const *)owner->objects.at + begin,
-        .positions = (const uint32_t *)owner->positions.at + begin,
-        .count = member->count,
-    };
+    const mr_work work = work_of(owner, member);
     bool timed = member->count >= TIMED_COUNT_MIN || time_all;
     if (timed && watch->items != 0)
         account_light(worker, watch);
@@ -71,9 +76,8 @@ static inline void announce(const mr_worker *worker, const mr_worker *owner,
     if (scheduler->ops->ahead == NULL)
         return;
     for (uint32_t distance = 1; distance <= MR_AHEAD_MAX && distance < left; distance++) {
-        const mr_member *member = &members[distance];
-        void *const *objects = (void *const *)owner->objects.at;
-        scheduler->ops->ahead(scheduler->ctx, member->lane, objects[member->end - member->count],
+        const mr_work work = work_of(owner, &members[distance]);
+        scheduler->ops->ahead(scheduler->ctx, worker->index, members[distance].lane, &work,
                               distance);
     }
 }

@@ -84,11 +84,13 @@ typedef struct mr_round_ops {
      * begin .. begin + count - 1. Any worker, slices side by side, before any item is run. */
     void (*take)(void *ctx, const mr_item *items, size_t begin, size_t count);
 
-    /* ahead, which may be NULL, asks the caches for what running a lane will need. The worker that
-     * runs it next but MR_AHEAD_MAX - 1, next but MR_AHEAD_MAX - 2 ... next calls it with
-     * `distance` MR_AHEAD_MAX ... 1, `first` being the lane's first object. Not every lane is
-     * announced. It changes nothing that anybody can see. */
-    void (*ahead)(void *ctx, mr_lane *lane, const void *first, uint32_t distance);
+    /* ahead, which may be NULL, is told before a lane is run which ones this worker will run after
+     * it, up to MR_AHEAD_MAX: the lane, its items, and how far off it is, 1 being next. So that
+     * caches can be asked for what these need, and what can be made ready is. Not all are
+     * announced; those that are, are run by this worker in this order. `work` goes, its arrays stay
+     * until the lane has been run. */
+    void (*ahead)(void *ctx, uint32_t stream, mr_lane *lane, const mr_work *work,
+                  uint32_t distance);
 } mr_round_ops;
 
 typedef struct mr_scheduler_options {
