@@ -220,7 +220,8 @@ static mr_status validate_original(const mr_module *module, mr_span original, mr
     size_t offset = 0;
     mr_status status = mr_module_strip(original, &stripped, error);
     if (status == MR_OK) {
-        status = mr_wabt_validate(mr_buffer_span(&stripped), MR_WABT_ORIGINAL, &offset, error);
+        status =
+            mr_wabt_validate(mr_buffer_span(&stripped), MR_WABT_ORIGINAL, NULL, &offset, error);
         if (status == MR_MODULE)
             status = in_function(module, status, offset, error);
     }
@@ -246,8 +247,11 @@ static mr_status build(mr_code *code, mr_module *module, const mr_module_rules *
                        "the module has %zu bytes when rewritten, more than the limit of %" PRIu64,
                        code->rewritten.size, (uint64_t)MR_CODE_GROWTH_MAX * rules->code_bytes_max);
     size_t offset = 0;
-    mr_status status =
-        mr_wabt_validate(mr_buffer_span(&code->rewritten), MR_WABT_REWRITTEN, &offset, error);
+    mr_reading *reading = NULL;
+    mr_status status = mr_wabt_validate(mr_buffer_span(&code->rewritten), MR_WABT_REWRITTEN,
+                                        &reading, &offset, error);
+    if (status == MR_OK)
+        mr_reading_keep(code, reading);
     if (status == MR_MODULE)
         return mr_error_prefix(error, status,
                                "a fault of this software, rewritten module at byte %zu: ", offset);
@@ -286,6 +290,7 @@ void mr_code_put(mr_code *code)
     /* Release: this holder's reads come before the free. Acquire: the others' do. */
     if (atomic_fetch_sub_explicit(&code->references, 1, memory_order_acq_rel) != 1)
         return;
+    mr_reading_forget(code);
     mr_buffer_fini(&code->rewritten);
     mr_native_forget(atomic_load_explicit(&code->artifact, memory_order_acquire));
     free(code->units);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/code_wabt.h"
 
+#include "vm/reading_desc.h"
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -60,17 +62,21 @@ template <typename Body> mr_status guarded(mr_error *error, Body body)
 
 /* Reading into the interpreter's form validates on the way, and unlike the IR makes no tree, whose
  * destruction would recurse. */
-mr_status mr_wabt_validate(mr_span module, mr_wabt_form form, size_t *offset, mr_error *error)
+mr_status mr_wabt_validate(mr_span module, mr_wabt_form form, mr_reading **out, size_t *offset,
+                           mr_error *error)
 {
     *offset = 0;
     return guarded(error, [&] {
         wabt::Errors errors;
-        wabt::interp::ModuleDesc ignored;
+        auto reading = std::make_unique<mr_reading>();
         wabt::ReadBinaryOptions options(features_of(form), nullptr, false, true, false);
         wabt::Result result = wabt::interp::ReadBinaryInterp("module", module.data, module.size,
-                                                             options, &errors, &ignored);
-        if (wabt::Succeeded(result))
+                                                             options, &errors, &reading->desc);
+        if (wabt::Succeeded(result)) {
+            if (out != nullptr)
+                *out = reading.release();
             return MR_OK;
+        }
         if (errors.empty())
             return MR_FAIL(error, MR_MODULE, "the module is invalid");
         *offset = errors.front().loc.offset;

@@ -10,6 +10,7 @@
 #include "vm/interp_bind.h"
 #include "vm/interp_check.h"
 #include "vm/memory_heap.h"
+#include "vm/reading_desc.h"
 #include "vm/watch.h"
 
 #include "wabt/binary-reader.h"
@@ -34,7 +35,7 @@ using wabt::Result;
 
 constexpr int kStep = 1000;              /* instructions between two looks at the call stack */
 constexpr size_t kFixedBytes = 48 << 10; /* an instance of an empty module, about */
-constexpr size_t kBytesPerByte = 24;     /* more for each byte of module, about */
+constexpr size_t kBytesPerByte = MR_READING_BYTES_PER_BYTE; /* more for each byte of module */
 
 /* Objects that come from mr_heap_alloc, so that tests can make this side fail, too. */
 struct OnHeap {
@@ -249,17 +250,21 @@ void number_functions(Instance *to)
     }
 }
 
-mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
+mr_status read(mr_span bytes, interp::ModuleDesc *out, mr_error *error)
 {
     wabt::Errors errors;
-    interp::ModuleDesc desc;
     wabt::ReadBinaryOptions options(mr_interp_features(), nullptr, false, true, false);
-    if (Failed(interp::ReadBinaryInterp("module", bytes.data, bytes.size, options, &errors, &desc)))
+    if (Failed(interp::ReadBinaryInterp("module", bytes.data, bytes.size, options, &errors, out)))
         return fail(error, "cannot be read");
+    return MR_OK;
+}
+
+mr_status instantiate(Instance *to, interp::ModuleDesc desc, mr_error *error)
+{
     /* Live memory already has what data segments say; a start function is never allowed. */
     desc.datas.clear();
     desc.starts.clear();
-    interp::Module::Ptr module = interp::Module::New(to->store, desc);
+    interp::Module::Ptr module = interp::Module::New(to->store, std::move(desc));
     interp::RefVec imports;
     size_t functions = 0;
     for (const interp::ImportType &import : module->import_types()) {
@@ -272,23 +277,28 @@ mr_status prepare_in(Instance *to, mr_span bytes, mr_error *error)
     to->instance = interp::Instance::Instantiate(to->store, module.ref(), imports, &trap);
     if (to->instance.empty())
         return fail(error, "cannot be instantiated");
-    find_exports(to, desc);
-    find_resets(to, desc);
+    find_exports(to, module->desc());
+    find_resets(to, module->desc());
     number_functions(to);
     if (to->gas == nullptr || to->memory.empty() || to->marks.empty())
         return fail(error, "lacks its gas global, memory or marks");
     return MR_OK;
 }
 
-} // namespace
-
-mr_status mr_interp_prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
-                            mr_error *error)
+/* `code` is NULL for a module that is no code's. */
+mr_status prepare_in(void *worker, const mr_code *code, mr_span module, mr_tier_instance **out,
+                     uint64_t *bytes, mr_error *error)
 {
     try {
         auto instance =
             std::make_unique<Instance>(static_cast<Worker *>(worker), mr_interp_features());
-        MR_TRY(prepare_in(instance.get(), module, error));
+        interp::ModuleDesc desc;
+        const auto kept = code == nullptr ? nullptr : mr::reading_of(code);
+        if (kept != nullptr)
+            desc = kept->desc;
+        else
+            MR_TRY(read(module, &desc, error));
+        MR_TRY(instantiate(instance.get(), std::move(desc), error));
         *bytes = kFixedBytes + kBytesPerByte * module.size;
         *out = instance.release();
         return MR_OK;
@@ -297,13 +307,21 @@ mr_status mr_interp_prepare(void *worker, mr_span module, mr_tier_instance **out
     }
 }
 
+} // namespace
+
+mr_status mr_interp_prepare(void *worker, mr_span module, mr_tier_instance **out, uint64_t *bytes,
+                            mr_error *error)
+{
+    return prepare_in(worker, nullptr, module, out, bytes, error);
+}
+
 namespace
 {
 
 mr_status prepare(void *worker, mr_code *code, const mr_artifact *, mr_tier_instance **out,
                   uint64_t *bytes, mr_error *error)
 {
-    return mr_interp_prepare(worker, mr_code_rewritten(code), out, bytes, error);
+    return prepare_in(worker, code, mr_code_rewritten(code), out, bytes, error);
 }
 
 void release(mr_tier_instance *instance)
