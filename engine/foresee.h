@@ -62,6 +62,12 @@ static inline void mr_foresee_next(mr_foresight *foresight, uint32_t distance,
     }
 }
 
+/* mr_foresee_nothing forgets all: messages that were announced may be gone. */
+static inline void mr_foresee_nothing(mr_foresight *foresight)
+{
+    foresight->begin = foresight->end = foresight->next_count = 0;
+}
+
 /* mr_foresee returns slots for the messages that a program is about to handle, as many as there
  * are, but MR_FORESEEN_AT_ONCE at most. It takes back what was announced. */
 mr_foreseen *mr_foresee(mr_foresight *foresight, const mr_foreseeable *messages);

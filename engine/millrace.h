@@ -667,8 +667,9 @@ MR_API mr_status mr_engine_codes(mr_engine *engine, mr_visit_code *visit, void *
 
 /* mr_engine_compile compiles an uploaded code now, so that it is found compiled later, by this
  * engine and others. The engine's tier is MR_ENGINE_NATIVE or MR_ENGINE_AUTO. Errors: MR_NOT_FOUND
- * there is no such code; MR_STATE the tier is another; MR_UNSUPPORTED it cannot be compiled here,
- * and the log says why; those of reading it. Threads: any. */
+ * there is no such code; MR_STATE the tier is another; MR_BUSY it takes longer than a tenth of a
+ * second, and goes on: ask again; MR_UNSUPPORTED it cannot be compiled here, and the log says why;
+ * those of reading it. Threads: any. */
 MR_API mr_status mr_engine_compile(mr_engine *engine, const mr_id *code, mr_error *error);
 
 /* Of one program or user, or with NULL of all. */

@@ -184,6 +184,8 @@ mr_status mr_engine_compile(mr_engine *engine, const mr_id *code, mr_error *erro
         return MR_FAIL(error, status, "there is no such code");
     case MR_STATE:
         return MR_FAIL(error, status, "the engine was opened to interpret programs");
+    case MR_BUSY:
+        return MR_FAIL(error, status, "it is being compiled");
     case MR_UNSUPPORTED:
         return MR_FAIL(error, status, "it could not be compiled; the log says why");
     default:

@@ -358,7 +358,7 @@ static void ahead(void *ctx, uint32_t stream, mr_lane *lane, const mr_work *work
     const mr_program *program = (const mr_program *)lane;
     /* Of many messages, the first are fetched when they are next: till then caches forget them. */
     const bool few = work->count <= MR_FORESEEN_FEW;
-    if (distance == (few ? MR_AHEAD_MAX : 1))
+    if (distance == 1 || (few && distance == MR_AHEAD_MAX))
         for (size_t i = 0; i < MR_FORESEEN_FEW && i < work->count; i++)
             fetch(work->objects[i], sizeof(mr_dispatch) + sizeof(mr_id));
     if (distance == MR_AHEAD_MAX)
@@ -374,7 +374,10 @@ static_assert((int)MR_AHEAD_MAX > (int)MR_FORESEEN_NEXT, "what is foreseen was a
 mr_status mr_block_run(mr_block *block, mr_error *error)
 {
     static const mr_round_ops ops = {.next = next, .take = take, .run = run, .ahead = ahead};
-    mr_status status = mr_scheduler_run(block->engine->scheduler, &ops, block);
+    mr_engine *engine = block->engine;
+    for (uint32_t s = 0; s < engine->streams_count; s++)
+        mr_foresee_nothing(&engine->streams[s].foresight);
+    mr_status status = mr_scheduler_run(engine->scheduler, &ops, block);
     if (block->failure != MR_OK)
         status = block->failure;
     if (status != MR_OK)

@@ -24,11 +24,14 @@ typedef struct mr_native_options {
     const char
         *quick; /* tcc, whose code is slower and made in no time; NULL: that of $PATH, if there
                  * is one. It has the first turn when something is asked for in the background */
-    uint32_t seconds_max;        /* of processor time, and twice that by the clock; 0: 120. The
-                                  * quick one has 10 at most */
+    uint32_t seconds_max;        /* of processor time, and twice that by the clock; 0: 120. A module
+                                  * has 10 of them, and one more for every 4 KiB; the quick one
+                                  * has 10 at most */
+    uint32_t wait_seconds_max;   /* who waits for a compiler interprets after so many; 0: 30 */
     uint64_t memory_bytes_max;   /* of each process of the compiler; 0: 2 GiB */
     uint64_t artifact_bytes_max; /* of what comes out; 0: 64 MiB */
-    uint32_t builders_max; /* compilers at once; 0: one for every four cores, but one at least */
+    uint32_t builders_max; /* compilers at once, of either; 0: one for every four cores, but one
+                            * at least */
     bool frames; /* compiled code tells which functions are active when it fails, for which every
                   * call writes a word */
 } mr_native_options;
@@ -43,12 +46,17 @@ mr_status mr_native_new(const mr_native_options *options, const mr_module_rules 
 void mr_native_free(mr_native *native);
 
 /* mr_native_need yields the artifact of a code, loaded or built now, or NULL when it cannot be
- * compiled. Threads: any; a code is built once however many ask. */
+ * compiled, or takes too long: it is found when it is ready. Threads: any; a code is built once
+ * however many ask. */
 const mr_artifact *mr_native_need(mr_native *native, mr_code *code);
 
 /* mr_native_need_all is the same, and if there is a quick compiler, its artifact is built, too:
  * mr_artifact_before the other. */
 const mr_artifact *mr_native_need_all(mr_native *native, mr_code *code);
+
+/* mr_native_make makes the artifact of a code, or loads it. Errors: MR_BUSY it takes longer than
+ * `ns`: ask again; MR_UNSUPPORTED it cannot be compiled, and the log says why. Threads: any. */
+mr_status mr_native_make(mr_native *native, mr_code *code, uint64_t ns);
 
 /* mr_native_want has the artifact of a code made in the background, soon. Threads: any. Does
  * nothing when that has been asked for before. */

@@ -34,7 +34,8 @@ int mr_artifact_open(const char *path)
     /* Opening a pipe would wait for somebody to write to it. */
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     struct stat facts;
-    if (file < 0 || (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode)))
+    if (file < 0 || (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) &&
+                     (facts.st_uid == geteuid() || facts.st_uid == 0)))
         return file;
     (void)close(file);
     errno = EINVAL;

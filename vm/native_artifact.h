@@ -25,8 +25,8 @@ mr_status mr_artifact_load(const char *path, const uint8_t key[MR_DIGEST_BYTES],
 /* Larger files are not read. */
 #define MR_ARTIFACT_BYTES_MAX ((off_t)1 << 30)
 
-/* mr_artifact_open opens a file to be read, unless it is a link, a pipe, or anything but a file.
- * Errors: -1 and errno; ELOOP for a link, EINVAL for the others. */
+/* mr_artifact_open opens a file to be read, unless it is a link, a pipe, or anything but a file, or
+ * neither this user's nor root's. Errors: -1 and errno; ELOOP for a link, EINVAL for the others. */
 int mr_artifact_open(const char *path);
 
 /* mr_artifact_lines is the same for what is read line by line. Errors: NULL. Owns: fclose. */

@@ -62,7 +62,7 @@ static bool is_tcc(const char *path)
 
 static mr_status find(const mr_native_options *options, mr_compiler out[MR_GRADES], mr_error *error)
 {
-    static const char *const names[] = {"gcc", "clang", "cc"};
+    static const char *const names[] = {"gcc", "clang", "cc", "tcc"};
     mr_compiler *good = &out[MR_GRADE_GOOD], *quick = &out[MR_GRADE_QUICK];
     quick->path = find_program(options->quick != NULL ? options->quick : "tcc");
     quick->is_tcc = true;
@@ -76,8 +76,12 @@ static mr_status find(const mr_native_options *options, mr_compiler out[MR_GRADE
         return MR_FAIL(error, MR_NOT_FOUND, "there is no C compiler %s", options->compiler);
     if (good->path == NULL)
         return MR_FAIL(error, MR_NOT_FOUND,
-                       "there is no C compiler in $PATH: neither gcc, nor clang, nor cc");
+                       "there is no C compiler in $PATH: neither gcc, nor clang, cc or tcc");
     good->is_tcc = is_tcc(good->path);
+    if (options->compiler == NULL && good->is_tcc) {
+        free(quick->path); /* the same */
+        quick->path = NULL;
+    }
     return MR_OK;
 }
 

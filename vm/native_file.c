@@ -17,7 +17,12 @@
 #include "vm/native_stack.h"
 #include "vm/native_text.h"
 
-enum { HEX_BYTES = 2 * MR_DIGEST_BYTES + 1, STACK_BYTES_MAX = 256 << 20 };
+enum {
+    HEX_BYTES = 2 * MR_DIGEST_BYTES + 1,
+    STACK_BYTES_MAX = 256 << 20,
+    MODULE_SECONDS = 10,            /* of a compiler's processor time, at most, */
+    MODULE_BYTES_A_SECOND = 4 << 10 /* and more for a large one: gcc takes 0.1 for so much */
+};
 
 #define BUILD_PREFIX "build-" /* of directories that compilers work in */
 
@@ -25,6 +30,7 @@ struct mr_native_files {
     const mr_module_rules *rules;
     mr_code_prices prices;
     bool frames;
+    bool is_writable;
     char *directory;
     mr_compiler compilers[MR_GRADES];
 };
@@ -46,6 +52,19 @@ static bool make_directories(char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
+static bool may(const char *path, int what)
+{
+    return faccessat(AT_FDCWD, path, what, AT_EACCESS) == 0;
+}
+
+/* Whoever can put files there can have them run. Where the sticky bit is set, nobody can take the
+ * place of a file of ours, and files of others are not loaded. */
+static bool is_ours(const struct stat *facts)
+{
+    return (facts->st_uid == geteuid() || facts->st_uid == 0) &&
+           ((facts->st_mode & (S_IWGRP | S_IWOTH)) == 0 || (facts->st_mode & S_ISVTX) != 0);
+}
+
 static mr_status find_directory(mr_native_files *files, const char *asked, mr_error *error)
 {
     char path[PATH_MAX];
@@ -63,9 +82,16 @@ static mr_status find_directory(mr_native_files *files, const char *asked, mr_er
                        "neither $XDG_CACHE_HOME nor $HOME");
     if (size <= 0 || size >= PATH_MAX - 2 * HEX_BYTES)
         return MR_FAIL(error, MR_IO, "the directory for compiled programs has too long a name");
-    if (!make_directories(path) || access(path, R_OK | W_OK | X_OK) != 0)
+    struct stat facts;
+    if (!make_directories(path) || !may(path, R_OK | X_OK) || stat(path, &facts) != 0)
         return MR_FAIL(error, MR_IO, "cannot use the directory %s for compiled programs: %s", path,
                        strerror(errno));
+    if (!is_ours(&facts))
+        return MR_FAIL(error, MR_IO,
+                       "others may change what is in the directory %s for compiled programs; it "
+                       "must be yours or root's, and nobody else may write to it",
+                       path);
+    files->is_writable = may(path, W_OK);
     files->directory = realpath(path, NULL);
     return files->directory != NULL ? MR_OK : MR_NO_MEMORY;
 }
@@ -123,7 +149,8 @@ mr_status mr_native_files_new(const mr_native_options *options, const mr_module_
         mr_native_files_free(files);
         return status;
     }
-    remove_abandoned(files->directory);
+    if (files->is_writable)
+        remove_abandoned(files->directory);
     *out = files;
     return MR_OK;
 }
@@ -156,6 +183,11 @@ static bool name_of(const mr_native_files *files, const mr_compiler *by, const m
         (void)snprintf(hex + 2 * i, 3, "%02x", key[i]);
     (void)snprintf(path, PATH_MAX, "%s/%s.so", files->directory, hex);
     return true;
+}
+
+static uint32_t frames_max(const mr_native_files *files)
+{
+    return files->frames ? mr_code_frames_max(&files->prices) + 1 : 0;
 }
 
 /* ---- Making ---- */
@@ -225,6 +257,9 @@ static mr_status make(const mr_native_files *files, const mr_compiler *by, mr_co
                       const _Atomic bool *stop, mr_error *error)
 {
     char directory[PATH_MAX];
+    if (!files->is_writable)
+        return MR_FAIL(error, MR_IO, "it is not in %s, to which nothing can be written",
+                       files->directory);
     if ((size_t)snprintf(directory, sizeof directory, "%s/" BUILD_PREFIX "XXXXXX",
                          files->directory) >= sizeof directory ||
         mkdtemp(directory) == NULL)
@@ -235,26 +270,50 @@ static mr_status make(const mr_native_files *files, const mr_compiler *by, mr_co
     return status;
 }
 
+/* What cannot be overwritten, a directory, goes where it will be taken for an abandoned one. */
+static void put_aside(const mr_native_files *files, const char *path)
+{
+    char aside[PATH_MAX + 16];
+    if (rmdir(path) == 0 || (errno != ENOTEMPTY && errno != EEXIST))
+        return;
+    (void)snprintf(aside, sizeof aside, "%s/" BUILD_PREFIX "%s", files->directory,
+                   strrchr(path, '/') + 1);
+    (void)rename(path, aside);
+}
+
+bool mr_native_files_find(const mr_native_files *files, mr_grade grade, mr_code *code,
+                          mr_artifact **out)
+{
+    uint8_t key[MR_DIGEST_BYTES];
+    char path[PATH_MAX];
+    mr_error error;
+    return name_of(files, &files->compilers[grade], code, key, path) &&
+           mr_artifact_load(path, key, frames_max(files), out, &error) == MR_OK;
+}
+
 mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, bool is_urgent,
                               mr_code *code, const _Atomic bool *stop, mr_artifact **out,
                               mr_error *error)
 {
     mr_compiler by = files->compilers[grade];
     by.build.is_urgent |= is_urgent;
-    const uint32_t frames_max = files->frames ? mr_code_frames_max(&files->prices) + 1 : 0;
+    const uint32_t seconds =
+        MODULE_SECONDS + (uint32_t)(mr_code_rewritten(code).size / MODULE_BYTES_A_SECOND);
+    if (by.build.seconds_max > seconds)
+        by.build.seconds_max = seconds;
     uint8_t key[MR_DIGEST_BYTES];
     char path[PATH_MAX];
     if (!name_of(files, &by, code, key, path))
         return MR_FAIL(error, MR_NO_MEMORY, "no memory to compile a program");
-    mr_status status = mr_artifact_load(path, key, frames_max, out, error);
+    mr_status status = mr_artifact_load(path, key, frames_max(files), out, error);
     if (status == MR_OK)
         return MR_OK;
     if (status == MR_CORRUPT || status == MR_MODULE)
         mr_log(MR_LOG_WARNING, "%s is damaged or not ours; it is made anew", path);
     if (status == MR_CORRUPT)
-        (void)rmdir(path); /* the one thing that a file cannot take the place of */
+        put_aside(files, path);
     MR_TRY(make(files, &by, code, key, path, stop, error));
-    status = mr_artifact_load(path, key, frames_max, out, error);
+    status = mr_artifact_load(path, key, frames_max(files), out, error);
     if (status == MR_OK)
         return MR_OK;
     (void)unlink(path);

@@ -17,6 +17,10 @@ void mr_native_files_free(mr_native_files *files);
 /* mr_native_files_has tells whether there is a compiler of that grade. */
 bool mr_native_files_has(const mr_native_files *files, mr_grade grade);
 
+/* mr_native_files_find loads the artifact of a code if it was made before. Owns: as below. */
+bool mr_native_files_find(const mr_native_files *files, mr_grade grade, mr_code *code,
+                          mr_artifact **out);
+
 /* mr_native_files_get loads the artifact of a code, made anew when there is no file or it is not as
  * it was written: as a matter of urgency, or when the machine has nothing else to do, unless the
  * compiler is always urgent. *stop makes it give up, when it becomes true.

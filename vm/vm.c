@@ -87,7 +87,7 @@ mr_status mr_vm_compile(mr_vm *vm, mr_code *code)
 {
     if (vm->native == NULL)
         return MR_STATE;
-    return mr_native_need(vm->native, code) != NULL ? MR_OK : MR_UNSUPPORTED;
+    return mr_native_make(vm->native, code, 100000000);
 }
 
 static uint64_t address_mix(const void *address)

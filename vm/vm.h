@@ -81,7 +81,8 @@ mr_status mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *error);
 void mr_vm_free(mr_vm *vm);
 
 /* mr_vm_compile compiles a code now, unless it has been. Errors: MR_STATE the tier is
- * MR_TIER_INTERP; MR_UNSUPPORTED it cannot be compiled, and the log says why. Threads: any. */
+ * MR_TIER_INTERP; MR_BUSY it takes longer than a tenth of a second: ask again; MR_UNSUPPORTED it
+ * cannot be compiled, and the log says why. Threads: any. */
 mr_status mr_vm_compile(mr_vm *vm, mr_code *code);
 
 mr_status mr_vm_worker_new(mr_vm *vm, mr_vm_worker **out, mr_error *error);

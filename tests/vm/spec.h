@@ -140,6 +140,7 @@ static inline int spec_set_up(void **state)
         const mr_native_options native = {.directory = spec_folder,
                                           .compiler = compilers[w],
                                           .quick = "/nowhere",
+                                          .wait_seconds_max = 1000,
                                           .frames = true};
         const mr_vm_options options = {.rules = &spec_rules,
                                        .functions = spec_functions,

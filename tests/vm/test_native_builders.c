@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "tests/vm/native.h"
+#include "vm/run.h"
 
 static void in_the_background_a_code_is_compiled_once_and_taken_up(void **state)
 {
@@ -162,6 +163,114 @@ static void when_runs_are_drawn_one_compiler_is_enough(void **state)
     assert_told_once("no-gcc failed");
 }
 
+/* ---- Who waits for whom ---- */
+
+/* A compiler that waits until `go` is there, and writes how large what it is given is. */
+static const char *waiting_compiler(const char *name, const char *go, const char *sizes)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "until [ -e %s ]; do sleep 0.01; done; wc -c <m.c >>%s; exec %s \"$@\"",
+                   in_folder(go), in_folder(sizes), compiler());
+    return write_script(name, text);
+}
+
+static mr_code *large_code(unsigned number)
+{
+    char more[32768] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < 200; i++)
+        used += (size_t)snprintf(more + used, sizeof more - used,
+                                 "(func (param i32) (result i32) (i32.add (local.get 0)"
+                                 " (i32.const %u)))",
+                                 number + i);
+    return fixture_code(3, MR_PAGE_BYTES, more);
+}
+
+static void run_until_compiled(fixture *f, mr_code *code)
+{
+    while (mr_native_find(code) == NULL)
+        run_once(f, code);
+}
+
+/* One that takes long keeps nobody from a quick one; then the small ones have their turn. */
+static void a_large_one_is_waited_for_by_none(void **state)
+{
+    (void)state;
+    const mr_native_options native = {.directory = in_folder("order"),
+                                      .compiler =
+                                          waiting_compiler("order-gcc", "order-go", "order-sizes"),
+                                      .quick = "tcc",
+                                      .builders_max = 1};
+    fixture f = machine(MR_TIER_AUTO, &native);
+    mr_code *codes[] = {large_code(1), large_code(2), code_number(30)};
+    for (size_t i = 0; i < 3; i++)
+        run_until_compiled(&f, codes[i]); /* quickly, while the first waits in good hands */
+    const mr_artifact *quick[] = {mr_native_find(codes[0]), mr_native_find(codes[1]),
+                                  mr_native_find(codes[2])};
+    write_bytes(in_folder("order-go"), (const uint8_t *)"", 0);
+    for (size_t i = 0; i < 3; i++) {
+        while (mr_native_find(codes[i]) == quick[i])
+            run_once(&f, codes[i]);
+    }
+    unsigned sizes[3] = {0};
+    char text[128] = {0};
+    (void)read_bytes(in_folder("order-sizes"), (uint8_t *)text, sizeof text - 1);
+    assert_int_equal(sscanf(text, "%u %u %u", &sizes[0], &sizes[1], &sizes[2]), 3);
+    assert_true(sizes[1] < sizes[0] && sizes[1] < sizes[2]);
+    fixture_free(&f);
+    for (size_t i = 0; i < 3; i++)
+        mr_code_put(codes[i]);
+    assert_told_nothing();
+}
+
+/* Not even those who want it compiled first wait for ever, nor twice. */
+static void one_that_takes_too_long_is_interpreted_meanwhile(void **state)
+{
+    (void)state;
+    const mr_native_options native = {
+        .directory = in_folder("late"),
+        .compiler = waiting_compiler("very-late-gcc", "late-go", "late-sizes"),
+        .quick = "/nowhere",
+        .wait_seconds_max = 1};
+    fixture f = machine(MR_TIER_NATIVE, &native);
+    mr_code *code = code_number(31);
+    run_once(&f, code);
+    assert_told_once("more than 1 seconds to compile and is interpreted meanwhile");
+    assert_null(mr_native_find(code));
+    run_once(&f, code);
+    assert_told_nothing();
+    assert_int_equal(mr_native_make(f.vm->native, code, 1000), MR_BUSY);
+    write_bytes(in_folder("late-go"), (const uint8_t *)"", 0);
+    run_until_compiled(&f, code);
+    assert_int_equal(mr_native_make(f.vm->native, code, 1000), MR_OK);
+    run_once(&f, code);
+    fixture_free(&f);
+    mr_code_put(code);
+    assert_told_nothing();
+}
+
+/* What the good compiler made at another time is as quick as can be. */
+static void what_is_there_needs_no_quick_compiler(void **state)
+{
+    (void)state;
+    const mr_native_options first = {.directory = in_folder("there"), .compiler = compiler()};
+    assert_true(is_compiled(&first, 32));
+    char text[256];
+    (void)snprintf(text, sizeof text, "echo >>%s; exec tcc \"$@\"", in_folder("there-calls"));
+    const mr_native_options native = {.directory = in_folder("there"),
+                                      .compiler = compiler(),
+                                      .quick = write_script("there-tcc", text)};
+    fixture f = machine(MR_TIER_AUTO, &native);
+    mr_code *code = code_number(32);
+    run_until_compiled(&f, code);
+    assert_null(mr_artifact_before(mr_native_find(code)));
+    fixture_free(&f);
+    mr_code_put(code);
+    assert_int_not_equal(access(in_folder("there-calls"), F_OK), 0);
+    assert_told_nothing();
+}
+
 enum { THREADS = 4, CODES = 6 };
 
 typedef struct shared {
@@ -247,6 +356,9 @@ int main(void)
         cmocka_unit_test(compilers_may_use_every_core),
         cmocka_unit_test(when_runs_are_drawn_both_compilers_are_waited_for),
         cmocka_unit_test(when_runs_are_drawn_one_compiler_is_enough),
+        cmocka_unit_test(a_large_one_is_waited_for_by_none),
+        cmocka_unit_test(one_that_takes_too_long_is_interpreted_meanwhile),
+        cmocka_unit_test(what_is_there_needs_no_quick_compiler),
         cmocka_unit_test(many_threads_may_want_the_same_codes),
         cmocka_unit_test(a_small_stack_is_enough),
     };

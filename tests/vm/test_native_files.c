@@ -124,18 +124,22 @@ static void what_is_no_file_is_made_anew(void **state)
     assert_true(is_compiled(&native, 14));
     char path[512];
     find_artifact(native.directory, path);
-    for (int what = 0; what < 4; what++) {
+    for (int what = 0; what < 5; what++) {
         assert_int_equal(unlink(path), 0);
         if (what == 0)
             assert_int_equal(mkfifo(path, 0600), 0);
-        else if (what == 1)
+        else if (what == 1 || what == 4)
             assert_int_equal(mkdir(path, 0700), 0);
         else if (what == 2)
             assert_int_equal(symlink("/dev/zero", path), 0);
-        else
+        else if (what == 3)
             write_bytes(path, (const uint8_t *)"x", 1);
         if (what == 3) /* takes no room */
             assert_int_equal(truncate(path, (off_t)1 << 38), 0);
+        char inside[600];
+        (void)snprintf(inside, sizeof inside, "%s/x", path);
+        if (what == 4)
+            write_bytes(inside, (const uint8_t *)"x", 1);
         assert_true(is_compiled(&native, 14));
         assert_told_once("is damaged or not ours");
         assert_true(is_compiled(&native, 14));
@@ -183,6 +187,53 @@ static void abandoned_directories_are_removed(void **state)
     assert_told_nothing();
 }
 
+/* Only root can try it: a file of somebody else's, whatever is in it, and a directory that others
+ * may change. */
+static void what_others_may_have_written_is_not_loaded(void **state)
+{
+    (void)state;
+    const mr_native_options native = {.directory = in_folder("others"), .compiler = compiler()};
+    char path[512];
+    assert_true(is_compiled(&native, 50));
+    find_artifact(native.directory, path);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        assert_true(is_compiled(&native, 50));
+        assert_told_once("is damaged or not ours; it is made anew");
+        struct stat facts;
+        assert_int_equal(stat(path, &facts), 0);
+        assert_int_equal(facts.st_uid, 0);
+    }
+    assert_int_equal(chmod(native.directory, 0777), 0);
+    assert_false(is_compiled(&native, 50));
+    assert_told_once("others may change what is in the directory");
+    assert_int_equal(chmod(native.directory, 01777), 0); /* as /tmp is */
+    assert_true(is_compiled(&native, 50));
+    assert_told_nothing();
+}
+
+/* A directory that root fills for all. */
+static void what_cannot_be_written_to_is_read(void **state)
+{
+    (void)state;
+    const mr_native_options native = {.directory = in_folder("shared"), .compiler = compiler()};
+    assert_true(is_compiled(&native, 51));
+    assert_int_equal(chmod(in_folder("."), 0711), 0);
+    assert_int_equal(chmod(native.directory, geteuid() == 0 ? 0755 : 0555), 0);
+    char path[512];
+    find_artifact(native.directory, path);
+    assert_int_equal(chmod(path, 0755), 0);
+    const uid_t user = geteuid();
+    if (user == 0)
+        assert_int_equal(seteuid(65534), 0);
+    const bool old = is_compiled(&native, 51), new = is_compiled(&native, 52);
+    assert_int_equal(seteuid(user), 0);
+    assert_true(old);
+    assert_false(new);
+    assert_told_once("to which nothing can be written");
+    assert_int_equal(chmod(native.directory, 0755), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +242,8 @@ int main(void)
         cmocka_unit_test(functions_of_many_parameters_are_compiled),
         cmocka_unit_test(a_damaged_file_is_made_anew),
         cmocka_unit_test(what_is_no_file_is_made_anew),
+        cmocka_unit_test(what_others_may_have_written_is_not_loaded),
+        cmocka_unit_test(what_cannot_be_written_to_is_read),
         cmocka_unit_test(without_a_directory_programs_are_interpreted),
         cmocka_unit_test(abandoned_directories_are_removed),
     };

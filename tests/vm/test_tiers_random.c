@@ -444,6 +444,7 @@ static machine new_machine(uint32_t height, way w)
     const mr_native_options native = {.directory = folder,
                                       .compiler = w < GCC ? "tcc" : "gcc",
                                       .quick = "/nowhere",
+                                      .wait_seconds_max = 1000,
                                       .frames = keeps_frames(w)};
     const mr_vm_options options = {.rules = &bare_rules,
                                    .functions = functions,

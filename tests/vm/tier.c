@@ -6,10 +6,10 @@
  *                       native: compiled
  *                       mixed: for every run it is drawn who has it: the interpreter, or what tcc
  *                       or the other compiler made, both of which are waited for
- *                       auto: the same, and compiled in the background, all anew: by this process
- *                       and those it forks
+ *                       auto: the same of what there is, and compiled in the background
  *   MR_TEST_COMPILER    that compiler; gcc
- *   MR_TEST_NATIVE_DIR  where compiled programs are kept; not those of auto
+ *   MR_TEST_NATIVE_DIR  where compiled programs are kept; else those of auto are compiled anew: by
+ *                       this process and those it forks
  *
  * Whoever has not said what its codes cost is left alone: the serial reference is interpreted. */
 #include <stdio.h>
@@ -40,7 +40,7 @@ static bool is_tier(const char *name)
 /* Before the test begins, so that children of its process find what those before them left. */
 __attribute__((constructor)) static void make_fresh(void)
 {
-    if (is_tier("auto") && mkdtemp(fresh) != NULL)
+    if (is_tier("auto") && getenv("MR_TEST_NATIVE_DIR") == NULL && mkdtemp(fresh) != NULL)
         (void)atexit(remove_fresh);
 }
 
@@ -52,7 +52,8 @@ mr_status __wrap_mr_vm_new(const mr_vm_options *options, mr_vm **out, mr_error *
     mr_native_options native = {0};
     if (options->native != NULL)
         native = *options->native;
-    native.directory = is_auto ? fresh : getenv("MR_TEST_NATIVE_DIR");
+    const char *kept = getenv("MR_TEST_NATIVE_DIR");
+    native.directory = kept != NULL || !is_auto ? kept : fresh;
     native.compiler = getenv("MR_TEST_COMPILER");
     mr_vm_options other = *options;
     other.native = &native;

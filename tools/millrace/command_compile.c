@@ -8,12 +8,12 @@
 #include "tools/millrace/command.h"
 #include "tools/millrace/names.h"
 #include "tools/millrace/report.h"
+#include "tools/millrace/watch.h"
 
 typedef struct arguments {
     mr_engine_flags engine;
     char **inputs; /* files and databases */
     size_t count;
-    bool traces;
 } arguments;
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -22,9 +22,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->engine;
-        return 0;
-    case 'T':
-        a->traces = true;
         return 0;
     case ARGP_KEY_ARGS:
         a->inputs = state->argv + state->next;
@@ -39,19 +36,29 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* Code that tells which functions are active when it fails, as `run' wants it, and code that does
+ * not, as the others do, are two. */
 typedef struct compiling {
     const arguments *a;
+    mr_watch *watch;
     mr_engine *engine;
     const char *input;
+    bool traces;
     unsigned failed;
 } compiling;
 
 static void compile(compiling *c, const mr_id *code)
 {
     mr_error error = {0};
-    if (mr_engine_compile(c->engine, code, &error) == MR_OK) {
-        (void)printf("%s: code %s\n", c->input, mr_id_print(code).text);
-    } else {
+    mr_status status;
+    do
+        status = mr_engine_compile(c->engine, code, &error);
+    while (status == MR_BUSY && !mr_watch_stopped(c->watch));
+    mr_watch_add(c->watch, 1);
+    if (status == MR_OK) {
+        if (!c->traces)
+            (void)printf("%s: code %s\n", c->input, mr_id_print(code).text);
+    } else if (status != MR_BUSY) {
         (void)fprintf(stderr, "%s: code %s: %s\n", c->input, mr_id_print(code).text, error.text);
         c->failed++;
     }
@@ -60,8 +67,9 @@ static void compile(compiling *c, const mr_id *code)
 static bool visit(void *arg, const mr_id *code, mr_span module)
 {
     (void)module;
-    compile(arg, code);
-    return true;
+    compiling *c = arg;
+    compile(c, code);
+    return !mr_watch_stopped(c->watch);
 }
 
 static mr_status open_engine(compiling *c, const char *db, mr_error *error)
@@ -75,7 +83,7 @@ static mr_status open_engine(compiling *c, const char *db, mr_error *error)
         .tier = MR_ENGINE_NATIVE,
         .native_directory = flags->native_directory,
         .compiler = flags->compiler,
-        .keep_traces = c->a->traces,
+        .keep_traces = c->traces,
     };
     return mr_engine_open(&options, &c->engine, error);
 }
@@ -126,35 +134,44 @@ static mr_status compile_input(compiling *c, mr_error *error)
     return status;
 }
 
+/* False when something failed, or a signal came. */
+static bool compile_all(compiling *c)
+{
+    bool well = true;
+    for (size_t i = 0; i < 2 * c->a->count && !mr_watch_stopped(c->watch); i++) {
+        mr_error error = {0};
+        c->input = c->a->inputs[i / 2];
+        c->traces = i % 2 == 0;
+        if (compile_input(c, &error) != MR_OK) {
+            (void)mr_command_failed(&error);
+            well = false;
+            i |= 1; /* the other would fail likewise */
+        }
+    }
+    if (mr_watch_stopped(c->watch))
+        (void)fprintf(stderr, "stopped by a signal; what was compiled till then is kept\n");
+    return well && c->failed == 0 && !mr_watch_stopped(c->watch);
+}
+
 int mr_command_compile(int argc, char **argv)
 {
-    static const struct argp_option options[] = {
-        {"traces", 'T', NULL, 0, "as `millrace run' needs them, to tell where a program failed", 0},
-        {0},
-    };
     static const struct argp_child children[] = {{&mr_native_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        .options = options,
         .parser = parse,
         .args_doc = "FILE.wasm|FILE.wat|DIR...",
         .doc =
             "Compiles programs, of modules or of whole databases, with the machine's C compiler, "
-            "and keeps them for runs with --tier native or auto.",
+            "and keeps them for `run', `bench' and `replay' with --tier native or auto.",
         .children = children};
     arguments a = {0};
     (void)argp_parse(&argp, argc, argv, 0, NULL, &a);
     compiling c = {.a = &a};
-    bool well = true;
-    for (size_t i = 0; i < a.count; i++) {
-        mr_error error = {0};
-        c.input = a.inputs[i];
-        if (compile_input(&c, &error) != MR_OK) {
-            (void)mr_command_failed(&error);
-            well = false;
-        }
-    }
     mr_error error = {0};
+    if (mr_watch_start("compile", "programs", 2 * a.count, &c.watch, &error) != MR_OK)
+        return mr_command_failed(&error);
+    const bool well = compile_all(&c);
+    mr_watch_stop(c.watch);
     if (mr_stdout_flush(&error) != MR_OK)
         return mr_command_failed(&error);
-    return well && c.failed == 0 ? MR_EXIT_OK : MR_EXIT_FAILED;
+    return well ? MR_EXIT_OK : MR_EXIT_FAILED;
 }

@@ -15,7 +15,7 @@
 
 typedef struct mr_watch mr_watch;
 
-/* mr_watch_start shows `what` and done/total; `unit` is "messages" or "blocks".
+/* mr_watch_start shows `what` and done/total; `unit` is "messages", "blocks" or "programs".
  * From here to mr_watch_stop the first SIGINT, SIGTERM or SIGHUP only sets mr_watch_stopped; a
  * second SIGINT or SIGTERM ends the process as it would have without, a second SIGHUP does nothing.
  * A SIGHUP that is ignored, as under nohup, stays so. */
