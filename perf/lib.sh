@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
 # lib: what the scripts of perf/ share. Sourced, with $0 the script's name.
+# A script's usage is the comment at its head.
 #   BUILD     the build folder, build/release unless given to `begin`
 #   REPEAT    measurements of which the median is taken; 5
 #   TMPDIR    where databases are made; must be on a disk for durable figures to mean anything
@@ -13,17 +14,96 @@ say() {
     echo "$(basename "$0"): $*" >&2
 }
 
-# begin BUILD: finds the programs and makes $work, a folder that goes away with the script.
-begin() {
+# usage: the comment at the script's head.
+usage() {
+    sed -n '3,${/^#/!q; s/^# \{0,1\}//p;}' "$0"
+}
+
+# misused TEXT: says what is wrong, and the usage.
+misused() {
+    say "$1"
+    usage >&2
+    exit 2
+}
+
+# helped ARG...: of a script that has no options but -h and --help.
+helped() {
+    for arg in "$@"; do
+        case $arg in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        -*) misused "there is no option $arg" ;;
+        esac
+    done
+}
+
+# unknown OPTION: what getopts has not found among options that begin with a colon and end with "h-:".
+unknown() {
+    case $1:${OPTARG:-} in
+    h:* | -:help)
+        usage
+        exit 0
+        ;;
+    -:*) misused "there is no option --$OPTARG" ;;
+    ::*) misused "-$OPTARG takes an argument" ;;
+    *) misused "there is no option -$OPTARG" ;;
+    esac
+}
+
+# find_programs BUILD: sets build and millrace.
+find_programs() {
     build=${1:-build/release}
     millrace=$build/millrace
     [ -x "$millrace" ] || {
         say "$millrace is not there; tools/dev build makes it"
         exit 1
     }
+}
+
+# make_work: makes $work, a folder that goes away with the script, and so does $database.
+make_work() {
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
+    database=
+    trap 'rm -rf "$work" ${database:+"$database"}' EXIT
     trap 'exit 1' INT TERM
+}
+
+# fresh COMMAND ARG...: runs it with a new database beside DIR where ARG... have -d DIR or --db DIR: a
+# run of `bench` begins with none.
+fresh() {
+    left=$# value=
+    while [ "$left" -gt 0 ]; do
+        arg=$1
+        shift
+        left=$((left - 1))
+        case $value:$arg in
+        :-d | :--db) value=next ;;
+        next:* | :-d?* | :--db=*)
+            case $value:$arg in
+            next:*) option= ;;
+            :--db=*) option=--db= ;;
+            *) option=-d ;;
+            esac
+            value=
+            database=$(mktemp -d "${arg#"$option"}.XXXXXX") || return 1
+            arg=$option$database
+            ;;
+        esac
+        set -- "$@" "$arg"
+    done
+    status=0
+    "$@" || status=$?
+    [ -z "$database" ] || rm -rf "$database"
+    database=
+    return "$status"
+}
+
+# begin BUILD: finds the programs, makes $work, and counts the cores.
+begin() {
+    find_programs "${1:-}"
+    make_work
     cores=$(nproc)
     # Compiled programs are kept from one run to the next, and none from before.
     export XDG_CACHE_HOME="$work"

@@ -34,7 +34,8 @@ has() {
 
 # shellcheck source=perf/lib.sh
 . "$source/perf/lib.sh"
-for file in lib.sh costs scaling peers figures report; do sh -n "$source/perf/$file"; done
+scripts="costs scaling peers figures record flame callgrind report"
+for file in lib.sh $scripts; do sh -n "$source/perf/$file"; done
 
 case $script in
 lib)
@@ -56,6 +57,83 @@ lib)
     has line '"workload": "counter"' '"streams": 1' '"serial_fraction"'
     same messages 1000 "$(field messages <line)"
     same phases 1 "$(calc 'm["run"] > 0 && m["run"] < m["seconds"]' <line)"
+    for database in '-d db' -ddb '--db db' --db=db; do
+        # shellcheck disable=SC2086
+        fresh echo counter $database -m 5 >arguments
+        grep -qE '^counter (-d|--db)[ =]?db\.[^ ]+ -m 5$' arguments || fail "$database: $(cat arguments)"
+    done
+    mkdir old
+    same 'a new database' 1 "$(fresh ls -d "$work/old/db" | grep -c old/db)"
+    for command in 'ls -d missing/db' 'ls --db'; do
+        # shellcheck disable=SC2086
+        if fresh $command 2>/dev/null; then fail "a failure was lost: $command"; fi
+    done
+    same 'what is left of new databases' '' "$(ls old; ls -d db* 2>/dev/null || :)"
+    ;;
+help)
+    for file in $scripts; do
+        for option in -h --help; do
+            "$source/perf/$file" $option >usage 2>error || fail "$file $option: $(cat error)"
+            grep -q "^usage: perf/$file" usage || fail "$file $option: $(cat usage)"
+            [ ! -s error ] || fail "$file $option: $(cat error)"
+            if grep -qE '^#|set -eu|shellcheck' usage; then fail "$file $option: $(cat usage)"; fi
+        done
+        for option in -Z --nonsense; do
+            status=0
+            "$source/perf/$file" $option >out 2>usage || status=$?
+            same "$file $option" 2 "$status"
+            [ ! -s out ] || fail "$file $option: $(cat out)"
+            grep -qe "there is no option $option" usage || fail "$file $option: $(cat usage)"
+            grep -q "^usage: perf/$file" usage || fail "$file $option: $(cat usage)"
+        done
+    done
+    ;;
+callgrind)
+    export XDG_CACHE_HOME="$work"
+    if "$source/perf/callgrind" -b "$build" nonsense 2>error; then fail "there is no such workload"; fi
+    grep -q nonsense error || fail "$(cat error)"
+    mkdir bin
+    printf '#!/bin/sh\necho it cannot be >&2; exit 3\n' >bin/valgrind
+    chmod +x bin/valgrind
+    if PATH=$work/bin:$PATH "$source/perf/callgrind" -b "$build" counter >out 2>error; then
+        fail "a run that failed is no result: $(cat out)"
+    fi
+    grep -q 'it cannot be' error || fail "why it failed: $(cat error)"
+    command -v valgrind >/dev/null 2>&1 || exit 0
+    # Not by name: what a function is called is the compilers' business.
+    "$source/perf/callgrind" -b "$build" counter -p 10 -d db >out
+    same "lines in all" 1 "$(grep -c 'in all, instructions a message$' out)"
+    grep -qE '^ +[0-9.]+  mr_stream_dispatch$' out || fail "$(cat out)"
+    if grep -q TOTALS out; then fail "a sum among the functions: $(cat out)"; fi
+    if ls -d db* 2>/dev/null; then fail "a database is left"; fi
+    ;;
+record)
+    export XDG_CACHE_HOME="$work"
+    # A perf that runs what it is given, and pads what it reports, as the real one does.
+    mkdir bin
+    cat >bin/perf <<'PERF'
+#!/bin/sh
+case $1 in
+record)
+    while [ "$1" != bench ]; do
+        millrace=$1
+        shift
+    done
+    "$millrace" "$@"
+    ;;
+report)
+    echo '# a comment'
+    printf '    50.00%%  mr-stream-0  millrace  [.] %-900s\n' run
+    printf '    50.00%%  mr-stream-0  millrace  [.] %0900d\n' 1
+    ;;
+esac
+PERF
+    chmod +x bin/perf
+    PATH=$work/bin:$PATH "$source/perf/record" -b "$build" -e cycles counter -m 1000 -p 10 -d db >out
+    grep -q '^messages  1,000 handled' out || fail "$(cat out)"
+    same 'a short name' 1 "$(grep -c ' \[\.\] run$' out)"
+    same 'wide lines of the list' '' "$(grep '%' out | grep -E '.{111}' || :)"
+    if ls -d db* 2>/dev/null; then fail "a database is left"; fi
     ;;
 costs)
     "$source/perf/costs" "$build" interp >lines
@@ -91,7 +169,7 @@ peers)
     ;;
 figures)
     "$source/perf/figures" "$build" programs >table
-    same rows 18 "$(wc -l <table)"
+    same rows 24 "$(wc -l <table)"
     if grep -E '  +(ns|x|%)? *$|nan|inf' table; then fail "a row without a figure"; fi
     ;;
 report)
