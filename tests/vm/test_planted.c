@@ -22,18 +22,19 @@
 
 enum { CASES = 300, COUNT_MAX = 20000 };
 
-/* In how many of CASES modules at least, and how much of that is found, in percent. */
+/* In how many of CASES modules it is reached at least, and how much of that is found, in percent.
+ * Tables' elements are too seldom called for one of them to be counted on. */
 typedef struct quota {
-    uint32_t reached;
-    uint32_t found_at_one, found_everywhere;
+    uint32_t reached_at_one, found_at_one;
+    uint32_t reached_everywhere, found_everywhere;
 } quota;
 
 static const quota quotas[PLANT_KINDS] = {
-    [PLANT_MARK_SHIFT] = {25, 5, 45},    [PLANT_MARK_MISSING] = {30, 35, 65},
-    [PLANT_MARK_MEMORY] = {30, 90, 95},  [PLANT_CHARGE_MORE] = {35, 65, 65},
-    [PLANT_CHARGE_LESS] = {35, 65, 70},  [PLANT_CHARGE_NONE] = {35, 75, 90},
-    [PLANT_CHARGE_MOVED] = {50, 40, 85}, [PLANT_CHECK_EARLY] = {70, 15, 25},
-    [PLANT_HEIGHT_LEFT] = {12, 65, 75},  [PLANT_ELEMENT] = {1, 60, 60},
+    [PLANT_MARK_SHIFT] = {20, 3, 80, 40},     [PLANT_MARK_MISSING] = {25, 25, 80, 60},
+    [PLANT_MARK_MEMORY] = {25, 80, 80, 90},   [PLANT_CHARGE_MORE] = {30, 50, 200, 60},
+    [PLANT_CHARGE_LESS] = {30, 50, 200, 65},  [PLANT_CHARGE_NONE] = {30, 65, 200, 90},
+    [PLANT_CHARGE_MOVED] = {40, 30, 200, 80}, [PLANT_CHECK_EARLY] = {60, 10, 200, 20},
+    [PLANT_HEIGHT_LEFT] = {8, 40, 15, 60},    [PLANT_ELEMENT] = {0, 0, 2, 50},
 };
 
 static uint64_t number_from(const char *name, uint64_t otherwise)
@@ -105,9 +106,10 @@ static void planted_faults_are_found(void **state)
     }
     for (plant_kind kind = 0; kind < PLANT_KINDS && cases >= CASES; kind++) {
         const tally *one = &tallies[kind][0], *all = &tallies[kind][1];
-        if (one->reached < quotas[kind].reached || all->reached < quotas[kind].reached ||
-            one->found * 100 < quotas[kind].found_at_one * one->reached ||
-            all->found * 100 < quotas[kind].found_everywhere * all->reached)
+        const quota *q = &quotas[kind];
+        if (one->reached < q->reached_at_one || all->reached < q->reached_everywhere ||
+            one->found * 100 < q->found_at_one * one->reached ||
+            all->found * 100 < q->found_everywhere * all->reached)
             fail_msg("found too seldom: %s", plant_name(kind));
     }
 }
