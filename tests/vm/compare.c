@@ -37,6 +37,8 @@ static const char *compare_gas(const bare *reference, const bare *rewritten, bar
     return NULL;
 }
 
+/* A store out of bounds may be found out some stores early, by a mark that it shares with them:
+ * memory, which a trap gives up, is not the same then. */
 static const char *compare_run(bare *reference, bare *rewritten, uint64_t count_max, bare_end *end)
 {
     size_t size = 0, marks_size = 0;
@@ -60,7 +62,7 @@ static const char *compare_run(bare *reference, bare *rewritten, uint64_t count_
             text = DIFFERS("ended with %d, rewritten with %d", *end, other);
         else if (bare_notes(reference) != bare_notes(rewritten))
             text = DIFFERS("host calls differ");
-        else if (memcmp(bare_memory(reference, &size), memory, size) != 0)
+        else if (*end != BARE_BOUNDS && memcmp(bare_memory(reference, &size), memory, size) != 0)
             text = DIFFERS("memory differs");
         else if (*end == BARE_DONE && bare_height(rewritten) != 0)
             text = DIFFERS("the height is %d at the end", bare_height(rewritten));

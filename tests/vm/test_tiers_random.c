@@ -7,8 +7,9 @@
  * or the other as it is drawn for every run, and now and then by gcc. Host functions grow memory,
  * write it and read it in the middle of a call, and charge gas. How a call ends, every host call
  * and its arguments, memory, marks, gas, backtraces and what is committed must be the same; also
- * when gas ends at a random place, or the stack is small. MR_SEED replays, MR_CASES sets how many.
- */
+ * when gas ends at a random place, or the stack is small. Faults of the rewriting,
+ * tests/vm/plant.h, must be found by the interpreter and by compiled code. MR_SEED replays,
+ * MR_CASES sets how many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,15 +19,18 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "tests/vm/bare.h"
+#include "tests/vm/compare.h"
+#include "tests/vm/plant.h"
 #include "tests/vm/random_module.h"
 #include "vm/run.h"
 
 enum {
     COUNT_MAX = 20000, /* instructions of a run */
     GAS = 2 * COUNT_MAX,
-    BATCH = 16, /* modules compiled together */
-    LIMITS = 3, /* runs whose gas is too little, a module */
+    BATCH = 16,        /* modules compiled together */
+    LIMITS = 3,        /* runs whose gas is too little, a module */
+    PLANTED_MAX = 400, /* modules to plant a fault in, until */
+    PLANTED_FOUND = 6, /* so many are found */
     BYTES_MAX = BARE_PAGES_MAX * MR_PAGE_BYTES,
     UNITS = BARE_PAGES_MAX * MR_PAGE_UNITS,
 };
@@ -182,7 +186,6 @@ static void run(const machine *on, way w, mr_memory *memory, uint64_t gas, bool 
         assert_int_equal(mr_run_commit(run), MR_OK);
     else
         mr_run_rollback(run);
-    mr_memory_check(memory);
 }
 
 static bool same_backtraces(const report *a, const report *b)
@@ -201,8 +204,10 @@ static char sentence[512];
 #define DIFFERS(...) (snprintf(sentence, sizeof sentence, __VA_ARGS__), sentence)
 
 /* A store out of bounds may be found out some stores early, by a mark that it shares with them; so
- * memory and marks are the same then in what is compiled, and otherwise always. */
-static const char *compare(const report *a, const report *b, bool with_backtraces)
+ * memory and marks are the same then in what is compiled, and otherwise always. `ends_outside`
+ * tells that the call does so when there is enough gas. */
+static const char *compare(const report *a, const report *b, bool with_backtraces,
+                           bool ends_outside)
 {
     if (a->outcome != b->outcome)
         return DIFFERS("%s, not: %s", mr_vm_outcome_text(b->outcome),
@@ -216,7 +221,7 @@ static const char *compare(const report *a, const report *b, bool with_backtrace
         return DIFFERS("%u pages, not %u", b->pages, a->pages);
     if (with_backtraces && !same_backtraces(a, b))
         return "backtraces differ";
-    if (a->outcome == MR_VM_OUT_OF_BOUNDS)
+    if (a->outcome == MR_VM_OUT_OF_BOUNDS || (a->outcome == MR_VM_OUT_OF_GAS && ends_outside))
         return NULL;
     if (memcmp(a->bytes, b->bytes, (size_t)a->pages * MR_PAGE_BYTES) != 0)
         return "memory differs";
@@ -245,6 +250,7 @@ typedef struct module {
     uint64_t seed;
     uint32_t height; /* index into heights */
     bool by_gcc;
+    bool ends_outside;    /* of memory, as far as is known */
     mr_code *codes[WAYS]; /* NULL: not run that way. A code has one place for what is compiled */
     mr_memory memories[WAYS];
 } module;
@@ -302,7 +308,8 @@ static void run_all(module *m, uint64_t gas, bool keep, const char *what)
         if (m->codes[w] == NULL)
             continue;
         run(&machines[m->height][w], w, &m->memories[w], gas, keep, &reports[w]);
-        text = compare(&reports[INTERP], &reports[w], keeps_frames(w));
+        mr_memory_check(&m->memories[w]);
+        text = compare(&reports[INTERP], &reports[w], keeps_frames(w), m->ends_outside);
         const report *alike = &reports[reports[w].is_compiled ? TCC : INTERP];
         if (text == NULL && w > TCC && reports[w].outcome == MR_VM_OUT_OF_BOUNDS &&
             memcmp(reports[w].bytes, alike->bytes, reports[w].pages * MR_PAGE_BYTES) != 0)
@@ -364,6 +371,7 @@ static void try_module(module *m, uint32_t *ends)
     bare *reference;
     const bare_end end = run_reference(m, &reference);
     run_all(m, GAS, true, "first run");
+    m->ends_outside = reports[INTERP].outcome == MR_VM_OUT_OF_BOUNDS;
     const report *compiled = &reports[TCC];
     if (end != BARE_COUNT && end != BARE_DEPTH && compiled->outcome != MR_VM_STACK_LIMIT) {
         const char *text = compare_reference(reference, end, compiled);
@@ -462,6 +470,99 @@ static machine new_machine(uint32_t height, way w)
     return made;
 }
 
+static void free_machine(machine *m)
+{
+    mr_vm_worker_free(m->worker);
+    mr_vm_free(m->vm);
+}
+
+/* ---- Planted faults ---- */
+
+/* What plain WABT did with the module as uploaded. */
+typedef struct expectation {
+    bare *reference;
+    bare_end end;
+    uint8_t before[BYTES_MAX];
+    size_t size; /* of memory, before */
+} expectation;
+
+/* Runs the module with what is planted, on a machine of its own: marks that are missing make memory
+ * useless for others. */
+static const char *compare_planted(const expectation *e, mr_span bytes, way w)
+{
+    machine on = new_machine(0, w);
+    mr_code *code = NULL;
+    mr_error error = {0};
+    mr_memory memory;
+    report *r = &reports[w];
+    if (mr_code_new(&bare_rules, &prices[0], bytes, &code, &error) != MR_OK)
+        fail_msg("%s", error.text);
+    mr_memory_init(&memory, code);
+    if (w != INTERP)
+        mr_native_want(on.vm->native, code);
+    memset(r->marks, 0, sizeof r->marks);
+    run(&on, w, &memory, GAS, false, r);
+    const char *text = compare_reference(e->reference, e->end, r);
+    if (text == NULL)
+        text = compare_marks(e->before, r->bytes, e->size, r->marks);
+    mr_memory_fini(&memory, mr_vm_worker_pool(on.worker));
+    mr_code_put(code);
+    free_machine(&on);
+    return text;
+}
+
+/* Returns false when it runs too long, or traps where the interpreter stops some stores early. */
+static bool expect(expectation *e, mr_span bytes)
+{
+    mr_error error = {0};
+    e->reference = bare_new_reference(bytes, &error);
+    assert_non_null(e->reference);
+    bare_let_act(e->reference);
+    memcpy(e->before, bare_memory(e->reference, &e->size), (size_t)RM_PAGES * MR_PAGE_BYTES);
+    e->end = bare_run(e->reference, "handle", 0, COUNT_MAX);
+    return e->end == BARE_DONE || e->end == BARE_STOPPED || e->end == BARE_UNREACHABLE;
+}
+
+/* Plants in modules until both have found it often enough; what the interpreter finds, tcc does. */
+static void find_planted(plant_kind kind)
+{
+    static expectation e;
+    uint32_t planted = 0, found = 0;
+    for (uint64_t seed = 1; seed <= PLANTED_MAX && found < PLANTED_FOUND; seed++) {
+        mr_buffer buffer = {0};
+        random_module(seed, &buffer);
+        const mr_span bytes = mr_buffer_span(&buffer);
+        if (expect(&e, bytes)) {
+            plant_next(PLANT_NOTHING, kind, true, seed);
+            const char *none = compare_planted(&e, bytes, INTERP);
+            if (none != NULL)
+                fail_msg("MR_SEED=%llu, nothing planted: %s", (unsigned long long)seed, none);
+            plant_next(PLANT_FAULT, kind, true, seed);
+            const bool is_found = compare_planted(&e, bytes, INTERP) != NULL;
+            planted += plant_places() > 0;
+            found += is_found;
+            if (is_found && compare_planted(&e, bytes, TCC) == NULL)
+                fail_msg("MR_SEED=%llu, not found by %s: %s", (unsigned long long)seed,
+                         way_names[TCC], plant_name(kind));
+        }
+        bare_free(e.reference);
+        mr_buffer_fini(&buffer);
+    }
+    plant_next(PLANT_NOTHING, kind, false, 0);
+    print_message("%u of %3u found by both tiers: %s\n", found, planted, plant_name(kind));
+    assert_int_equal(found, PLANTED_FOUND);
+}
+
+/* Checks of gas and the height of the stack do not show here, but in vm.planted. */
+static void planted_faults_are_found_in_both_tiers(void **state)
+{
+    (void)state;
+    for (plant_kind kind = 0; kind < PLANT_KINDS; kind++) {
+        if (kind != PLANT_CHECK_EARLY && kind != PLANT_HEIGHT_LEFT)
+            find_planted(kind);
+    }
+}
+
 static void tell(void *arg, mr_log_level level, const char *text)
 {
     (void)arg;
@@ -488,10 +589,8 @@ static int tear_down(void **state)
 {
     (void)state;
     for (uint32_t height = 0; passed && height < HEIGHTS; height++) {
-        for (uint32_t w = WAYS; w-- > 0;) {
-            mr_vm_worker_free(machines[height][w].worker);
-            mr_vm_free(machines[height][w].vm);
-        }
+        for (uint32_t w = WAYS; w-- > 0;)
+            free_machine(&machines[height][w]);
     }
     char command[128];
     (void)snprintf(command, sizeof command, "rm -rf %s", folder);
@@ -501,6 +600,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(planted_faults_are_found_in_both_tiers),
         cmocka_unit_test(random_modules_do_the_same_in_every_tier),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
