@@ -169,7 +169,7 @@ peers)
     ;;
 figures)
     "$source/perf/figures" "$build" programs >table
-    same rows 24 "$(wc -l <table)"
+    same rows 26 "$(wc -l <table)"
     if grep -E '  +(ns|x|%)? *$|nan|inf' table; then fail "a row without a figure"; fi
     ;;
 report)
