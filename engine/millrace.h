@@ -104,7 +104,7 @@ typedef struct mr_engine_options {
     mr_engine_tier tier;
     const char *native_directory; /* where compiled programs are kept for other times; NULL:
                                    * millrace in $XDG_CACHE_HOME, or in ~/.cache */
-    const char *compiler;         /* of C, taking gcc's options; NULL: gcc, clang or cc of $PATH */
+    const char *compiler;         /* of C, taking gcc's options; NULL: gcc, clang, cc or tcc */
     bool keep_debug;              /* keep what programs print with gr_debug, see mr_block_debug */
     bool keep_traces;             /* keep what happened in every dispatch, see mr_block_trace */
     bool check;                   /* after every block, check conservation of gas and value and that

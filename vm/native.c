@@ -29,8 +29,9 @@ typedef struct builders {
     struct mr_native *native;
     mr_grade grade;
     wanted *first;
+    uint32_t length; /* of the list */
     uint32_t count;
-    uint32_t idle;
+    uint32_t idle; /* or about to take one from the list */
     pthread_t threads[BUILDERS_MAX];
 } builders;
 
@@ -40,6 +41,7 @@ struct mr_native {
     pthread_cond_t changed; /* a slot, a list, or `ending` */
     builders builders[MR_GRADES];
     uint32_t builders_max; /* of each grade */
+    uint32_t late_count;   /* codes that are LATE */
     uint32_t wait_seconds_max;
     cpu_set_t cores; /* that builders and compilers may use; none: not known */
     _Atomic bool ending;
@@ -148,6 +150,7 @@ static wanted *take(builders *from)
         return NULL;
     wanted *taken = from->first;
     from->first = taken->next;
+    from->length--;
     return taken;
 }
 
@@ -159,7 +162,8 @@ static bool have_builder(builders *of)
 {
     pthread_attr_t how;
     sigset_t all, before;
-    if (of->idle > 0 || of->count == of->native->builders_max || pthread_attr_init(&how) != 0)
+    if (of->idle > of->length || of->count == of->native->builders_max ||
+        pthread_attr_init(&how) != 0)
         return of->count > 0;
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -183,6 +187,7 @@ static bool append(builders *to, wanted *one)
         at = &(*at)->next;
     one->next = *at;
     *at = one;
+    to->length++;
     (void)pthread_cond_broadcast(&to->native->changed);
     return true;
 }
@@ -213,6 +218,7 @@ static void publish(mr_native *native, mr_code *code, mr_grade grade, mr_artifac
     } else if (!is_artifact(before) && grade == MR_GRADE_GOOD) {
         now = FAILED;
     }
+    native->late_count -= before == LATE && now != LATE;
     /* Release: pairs with mr_native_find. */
     atomic_store_explicit(slot, now, memory_order_release);
     (void)pthread_cond_broadcast(&native->changed);
@@ -226,6 +232,11 @@ static void finish(mr_native *native, wanted *one, mr_artifact *good)
         publish(native, one->code, MR_GRADE_QUICK, one->quick);
     one->quick = NULL;
     publish(native, one->code, MR_GRADE_GOOD, good);
+}
+
+static void tell_of_no_thread(void)
+{
+    mr_log(MR_LOG_WARNING, "a program is not compiled: there can be no thread for it");
 }
 
 /* The good one's turn comes after the quick one's, unless it has had it at another time. True when
@@ -246,6 +257,8 @@ static bool build_quick(builders *by, wanted *one)
     if (!goes_on)
         finish(native, one, good);
     (void)pthread_mutex_unlock(&native->lock);
+    if (!goes_on && !is_there)
+        tell_of_no_thread();
     return goes_on;
 }
 
@@ -280,6 +293,24 @@ static void *builder_main(void *arg)
     }
 }
 
+/* Begins to build a code that this thread has made WANTED. Whoever waits for it loads what is
+ * there, so that it is not behind what others have built. False when it is there, or nobody can
+ * build it. */
+static bool begin(mr_native *native, wanted *one, mr_grade first)
+{
+    mr_artifact *good = NULL;
+    const bool is_there = one->is_awaited && first == MR_GRADE_GOOD &&
+                          mr_native_files_find(native->files, MR_GRADE_GOOD, one->code, &good);
+    (void)pthread_mutex_lock(&native->lock);
+    const bool goes_on = !is_there && append(&native->builders[first], one);
+    if (!goes_on)
+        finish(native, one, good);
+    (void)pthread_mutex_unlock(&native->lock);
+    if (!goes_on && !is_there)
+        tell_of_no_thread();
+    return goes_on;
+}
+
 static void want(mr_native *native, mr_code *code, mr_grade first, bool is_awaited)
 {
     _Atomic(void *) *slot = mr_code_artifact(code);
@@ -291,12 +322,11 @@ static void want(mr_native *native, mr_code *code, mr_grade first, bool is_await
     one->code = mr_code_get(code);
     one->is_awaited = is_awaited;
     (void)pthread_mutex_lock(&native->lock);
-    const bool is_wanted = atomic_load_explicit(slot, memory_order_relaxed) == NULL &&
-                           append(&native->builders[first], one);
-    if (is_wanted)
+    const bool is_first = atomic_load_explicit(slot, memory_order_relaxed) == NULL;
+    if (is_first)
         atomic_store_explicit(slot, WANTED, memory_order_relaxed);
     (void)pthread_mutex_unlock(&native->lock);
-    if (!is_wanted)
+    if (!is_first || !begin(native, one, first))
         free_wanted(one);
 }
 
@@ -332,18 +362,21 @@ static bool await(mr_native *native, _Atomic(void *) *slot, uint64_t ns)
     }
 }
 
-/* The first who has waited too long says so, and nobody waits after that. */
+/* The first who has waited too long says so, and nobody waits for it after that. While one is late,
+ * the others are not waited for so long: they may be behind it. */
 static void await_or_give_up(mr_native *native, _Atomic(void *) *slot)
 {
     (void)pthread_mutex_lock(&native->lock);
+    const uint32_t seconds = native->late_count == 0 ? native->wait_seconds_max : 1;
     const bool is_late = atomic_load_explicit(slot, memory_order_relaxed) == WANTED &&
-                         !await(native, slot, native->wait_seconds_max * UINT64_C(1000000000)) &&
+                         !await(native, slot, seconds * UINT64_C(1000000000)) &&
                          atomic_exchange_explicit(slot, LATE, memory_order_relaxed) == WANTED;
+    native->late_count += is_late;
     (void)pthread_mutex_unlock(&native->lock);
     if (is_late)
         mr_log(MR_LOG_WARNING,
-               "a program takes more than %u seconds to compile and is interpreted meanwhile",
-               native->wait_seconds_max);
+               "a program takes more than %u second%s to compile and is interpreted meanwhile",
+               seconds, seconds == 1 ? "" : "s");
 }
 
 static const mr_artifact *need(mr_native *native, mr_code *code, mr_grade first)

@@ -19,15 +19,16 @@ typedef struct mr_artifact mr_artifact; /* one code, compiled and loaded; belong
 typedef struct mr_native_options {
     const char *directory; /* of the files; made when it is not there. NULL: millrace in the user's
                             * folder for caches ($XDG_CACHE_HOME, or ~/.cache) */
-    const char *compiler;  /* a program that takes gcc's options; NULL: the first of gcc, clang and
-                            * cc  in $PATH */
+    const char *compiler;  /* a program that takes gcc's options; NULL: the first of gcc, clang,
+                            * cc and tcc in $PATH */
     const char
         *quick; /* tcc, whose code is slower and made in no time; NULL: that of $PATH, if there
                  * is one. It has the first turn when something is asked for in the background */
     uint32_t seconds_max;        /* of processor time, and twice that by the clock; 0: 120. A module
                                   * has 10 of them, and one more for every 4 KiB; the quick one
                                   * has 10 at most */
-    uint32_t wait_seconds_max;   /* who waits for a compiler interprets after so many; 0: 30 */
+    uint32_t wait_seconds_max;   /* who waits for a code interprets it after so many; 0: 30. While
+                                  * one is late, the others are waited for 1 s */
     uint64_t memory_bytes_max;   /* of each process of the compiler; 0: 2 GiB */
     uint64_t artifact_bytes_max; /* of what comes out; 0: 64 MiB */
     uint32_t builders_max; /* compilers at once, of either; 0: one for every four cores, but one

@@ -35,7 +35,8 @@ int mr_artifact_open(const char *path)
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     struct stat facts;
     if (file < 0 || (fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) &&
-                     (facts.st_uid == geteuid() || facts.st_uid == 0)))
+                     (facts.st_uid == geteuid() || facts.st_uid == 0) &&
+                     (facts.st_mode & (S_IWGRP | S_IWOTH)) == 0))
         return file;
     (void)close(file);
     errno = EINVAL;
@@ -77,7 +78,7 @@ mr_status mr_artifact_read(const char *path, mr_buffer *out)
 
 mr_status mr_artifact_write(const char *path, mr_span bytes)
 {
-    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
     bool well = file >= 0;
     for (size_t done = 0; well && done < bytes.size;) {
         const ssize_t wrote = write(file, bytes.data + done, bytes.size - done);

@@ -26,7 +26,8 @@ mr_status mr_artifact_load(const char *path, const uint8_t key[MR_DIGEST_BYTES],
 #define MR_ARTIFACT_BYTES_MAX ((off_t)1 << 30)
 
 /* mr_artifact_open opens a file to be read, unless it is a link, a pipe, or anything but a file, or
- * neither this user's nor root's. Errors: -1 and errno; ELOOP for a link, EINVAL for the others. */
+ * neither this user's nor root's, or others may write to it. Errors: -1 and errno; ELOOP for a
+ * link, EINVAL for the others. */
 int mr_artifact_open(const char *path);
 
 /* mr_artifact_lines is the same for what is read line by line. Errors: NULL. Owns: fclose. */
@@ -36,7 +37,7 @@ FILE *mr_artifact_lines(const char *path);
  * file, or larger than any that is written; MR_IO; MR_NO_MEMORY. */
 mr_status mr_artifact_read(const char *path, mr_buffer *out);
 
-/* mr_artifact_write makes a file, of which there must be none, for this user only. errno tells why
+/* mr_artifact_write makes a file, of which there must be none, that all may read. errno tells why
  * it failed. Errors: MR_IO; MR_NO_SPACE. */
 mr_status mr_artifact_write(const char *path, mr_span bytes);
 

@@ -57,12 +57,31 @@ static bool may(const char *path, int what)
     return faccessat(AT_FDCWD, path, what, AT_EACCESS) == 0;
 }
 
-/* Whoever can put files there can have them run. Where the sticky bit is set, nobody can take the
- * place of a file of ours, and files of others are not loaded. */
-static bool is_ours(const struct stat *facts)
+/* Nobody but this user, whoever is in a group of the user's own, and root may change what is in it.
+ */
+static bool is_private(const struct stat *facts)
 {
-    return (facts->st_uid == geteuid() || facts->st_uid == 0) &&
-           ((facts->st_mode & (S_IWGRP | S_IWOTH)) == 0 || (facts->st_mode & S_ISVTX) != 0);
+    const bool is_own_group = facts->st_uid == geteuid() && facts->st_gid == getegid();
+    return (facts->st_uid == geteuid() || facts->st_uid == 0) && (facts->st_mode & S_IWOTH) == 0 &&
+           ((facts->st_mode & S_IWGRP) == 0 || is_own_group);
+}
+
+/* Whoever can put files into a directory can have them run; and whoever can put another directory
+ * in the place of one above it, where the sticky bit does not forbid that. `path` has no links, and
+ * is cut off on the way. */
+static bool is_safe(char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || !is_private(&facts))
+        return false;
+    for (char *slash; (slash = strrchr(path, '/')) != NULL && path[1] != 0;) {
+        slash[slash == path] = 0;
+        if (stat(path, &facts) != 0 ||
+            (!is_private(&facts) &&
+             !((facts.st_mode & S_ISVTX) != 0 && (facts.st_uid == 0 || facts.st_uid == geteuid()))))
+            return false;
+    }
+    return true;
 }
 
 static mr_status find_directory(mr_native_files *files, const char *asked, mr_error *error)
@@ -82,18 +101,21 @@ static mr_status find_directory(mr_native_files *files, const char *asked, mr_er
                        "neither $XDG_CACHE_HOME nor $HOME");
     if (size <= 0 || size >= PATH_MAX - 2 * HEX_BYTES)
         return MR_FAIL(error, MR_IO, "the directory for compiled programs has too long a name");
-    struct stat facts;
-    if (!make_directories(path) || !may(path, R_OK | X_OK) || stat(path, &facts) != 0)
+    if (!make_directories(path) || !may(path, R_OK | X_OK))
         return MR_FAIL(error, MR_IO, "cannot use the directory %s for compiled programs: %s", path,
                        strerror(errno));
-    if (!is_ours(&facts))
-        return MR_FAIL(error, MR_IO,
-                       "others may change what is in the directory %s for compiled programs; it "
-                       "must be yours or root's, and nobody else may write to it",
-                       path);
     files->is_writable = may(path, W_OK);
     files->directory = realpath(path, NULL);
-    return files->directory != NULL ? MR_OK : MR_NO_MEMORY;
+    if (files->directory == NULL)
+        return MR_NO_MEMORY;
+    (void)snprintf(path, sizeof path, "%s", files->directory);
+    if (!is_safe(path))
+        return MR_FAIL(error, MR_IO,
+                       "others may change what is in the directory %s for compiled programs; it "
+                       "and those above it must be yours or root's, and nobody else may write to "
+                       "them",
+                       files->directory);
+    return MR_OK;
 }
 
 /* With whatever a compiler that was ended has left in it. */
@@ -276,9 +298,9 @@ static void put_aside(const mr_native_files *files, const char *path)
     char aside[PATH_MAX + 16];
     if (rmdir(path) == 0 || (errno != ENOTEMPTY && errno != EEXIST))
         return;
-    (void)snprintf(aside, sizeof aside, "%s/" BUILD_PREFIX "%s", files->directory,
-                   strrchr(path, '/') + 1);
-    (void)rename(path, aside);
+    (void)snprintf(aside, sizeof aside, "%s/" BUILD_PREFIX "XXXXXX", files->directory);
+    if (mkdtemp(aside) != NULL)
+        (void)rename(path, aside);
 }
 
 bool mr_native_files_find(const mr_native_files *files, mr_grade grade, mr_code *code,
@@ -308,7 +330,7 @@ mr_status mr_native_files_get(const mr_native_files *files, mr_grade grade, bool
     mr_status status = mr_artifact_load(path, key, frames_max(files), out, error);
     if (status == MR_OK)
         return MR_OK;
-    if (status == MR_CORRUPT || status == MR_MODULE)
+    if (files->is_writable && (status == MR_CORRUPT || status == MR_MODULE))
         mr_log(MR_LOG_WARNING, "%s is damaged or not ours; it is made anew", path);
     if (status == MR_CORRUPT)
         put_aside(files, path);

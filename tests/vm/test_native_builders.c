@@ -232,13 +232,19 @@ static void one_that_takes_too_long_is_interpreted_meanwhile(void **state)
         .directory = in_folder("late"),
         .compiler = waiting_compiler("very-late-gcc", "late-go", "late-sizes"),
         .quick = "/nowhere",
+        .builders_max = 1,
         .wait_seconds_max = 1};
+    write_bytes(in_folder("late-go"), (const uint8_t *)"", 0);
+    assert_true(is_compiled(&native, 33));
+    assert_int_equal(unlink(in_folder("late-go")), 0);
     fixture f = machine(MR_TIER_NATIVE, &native);
-    mr_code *code = code_number(31);
+    mr_code *code = code_number(31), *there = code_number(33);
     run_once(&f, code);
-    assert_told_once("more than 1 seconds to compile and is interpreted meanwhile");
+    assert_told_once("more than 1 second to compile and is interpreted meanwhile");
     assert_null(mr_native_find(code));
     run_once(&f, code);
+    run_once(&f, there); /* is not behind it */
+    assert_non_null(mr_native_find(there));
     assert_told_nothing();
     assert_int_equal(mr_native_make(f.vm->native, code, 1000), MR_BUSY);
     write_bytes(in_folder("late-go"), (const uint8_t *)"", 0);
@@ -247,6 +253,7 @@ static void one_that_takes_too_long_is_interpreted_meanwhile(void **state)
     run_once(&f, code);
     fixture_free(&f);
     mr_code_put(code);
+    mr_code_put(there);
     assert_told_nothing();
 }
 

@@ -124,11 +124,11 @@ static void what_is_no_file_is_made_anew(void **state)
     assert_true(is_compiled(&native, 14));
     char path[512];
     find_artifact(native.directory, path);
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 6; what++) {
         assert_int_equal(unlink(path), 0);
         if (what == 0)
             assert_int_equal(mkfifo(path, 0600), 0);
-        else if (what == 1 || what == 4)
+        else if (what == 1 || what >= 4)
             assert_int_equal(mkdir(path, 0700), 0);
         else if (what == 2)
             assert_int_equal(symlink("/dev/zero", path), 0);
@@ -138,7 +138,7 @@ static void what_is_no_file_is_made_anew(void **state)
             assert_int_equal(truncate(path, (off_t)1 << 38), 0);
         char inside[600];
         (void)snprintf(inside, sizeof inside, "%s/x", path);
-        if (what == 4)
+        if (what >= 4) /* the second time, too */
             write_bytes(inside, (const uint8_t *)"x", 1);
         assert_true(is_compiled(&native, 14));
         assert_told_once("is damaged or not ours");
@@ -207,9 +207,19 @@ static void what_others_may_have_written_is_not_loaded(void **state)
     assert_int_equal(chmod(native.directory, 0777), 0);
     assert_false(is_compiled(&native, 50));
     assert_told_once("others may change what is in the directory");
-    assert_int_equal(chmod(native.directory, 01777), 0); /* as /tmp is */
+    assert_int_equal(chmod(native.directory, 01777), 0); /* where nobody could take its place */
+    assert_false(is_compiled(&native, 50));
+    assert_told_once("others may change what is in the directory");
+    assert_int_equal(chmod(native.directory, 0700), 0);
+    assert_int_equal(chmod(in_folder("."), 0777), 0); /* the one above it */
+    assert_false(is_compiled(&native, 50));
+    assert_told_once("others may change what is in the directory");
+    assert_int_equal(chmod(in_folder("."), 0700), 0);
     assert_true(is_compiled(&native, 50));
     assert_told_nothing();
+    assert_int_equal(chmod(path, 0766), 0);
+    assert_true(is_compiled(&native, 50));
+    assert_told_once("is damaged or not ours; it is made anew");
 }
 
 /* A directory that root fills for all. */
@@ -220,9 +230,6 @@ static void what_cannot_be_written_to_is_read(void **state)
     assert_true(is_compiled(&native, 51));
     assert_int_equal(chmod(in_folder("."), 0711), 0);
     assert_int_equal(chmod(native.directory, geteuid() == 0 ? 0755 : 0555), 0);
-    char path[512];
-    find_artifact(native.directory, path);
-    assert_int_equal(chmod(path, 0755), 0);
     const uid_t user = geteuid();
     if (user == 0)
         assert_int_equal(seteuid(65534), 0);

@@ -115,7 +115,7 @@ static error_t parse_native(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option native_options[] = {
     {"compiler", 'C', "PROGRAM", 0,
-     "the C compiler of --tier native and auto; gcc, clang or cc, whichever is there, unless given",
+     "the C compiler of --tier native and auto; gcc, clang, cc or tcc, whichever is there, unless given",
      2},
     {"native-dir", 'N', "DIR", 0,
      "where compiled programs are kept; millrace in the user's folder for caches unless given", 2},

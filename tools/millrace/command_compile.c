@@ -142,10 +142,13 @@ static bool compile_all(compiling *c)
         mr_error error = {0};
         c->input = c->a->inputs[i / 2];
         c->traces = i % 2 == 0;
+        const unsigned failed = c->failed;
         if (compile_input(c, &error) != MR_OK) {
             (void)mr_command_failed(&error);
             well = false;
             i |= 1; /* the other would fail likewise */
+        } else if (c->failed > failed) {
+            i |= 1;
         }
     }
     if (mr_watch_stopped(c->watch))
