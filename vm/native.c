@@ -234,9 +234,18 @@ static void finish(mr_native *native, wanted *one, mr_artifact *good)
     publish(native, one->code, MR_GRADE_GOOD, good);
 }
 
-static void tell_of_no_thread(void)
+/* Has the code wait for a builder, or shows what is there already. Under the lock, which it leaves.
+ * False when the code does not wait. */
+static bool hand_on(mr_native *native, wanted *one, mr_grade grade, bool is_there,
+                    mr_artifact *good)
 {
-    mr_log(MR_LOG_WARNING, "a program is not compiled: there can be no thread for it");
+    const bool waits = !is_there && append(&native->builders[grade], one);
+    if (!waits)
+        finish(native, one, good);
+    (void)pthread_mutex_unlock(&native->lock);
+    if (!waits && !is_there)
+        mr_log(MR_LOG_WARNING, "a program is not compiled: there can be no thread for it");
+    return waits;
 }
 
 /* The good one's turn comes after the quick one's, unless it has had it at another time. True when
@@ -253,13 +262,7 @@ static bool build_quick(builders *by, wanted *one)
         one->quick = quick;
     else if (quick != NULL)
         publish(native, one->code, MR_GRADE_QUICK, quick);
-    const bool goes_on = !is_there && append(&native->builders[MR_GRADE_GOOD], one);
-    if (!goes_on)
-        finish(native, one, good);
-    (void)pthread_mutex_unlock(&native->lock);
-    if (!goes_on && !is_there)
-        tell_of_no_thread();
-    return goes_on;
+    return hand_on(native, one, MR_GRADE_GOOD, is_there, good);
 }
 
 static void build_good(const builders *by, wanted *one)
@@ -302,13 +305,7 @@ static bool begin(mr_native *native, wanted *one, mr_grade first)
     const bool is_there = one->is_awaited && first == MR_GRADE_GOOD &&
                           mr_native_files_find(native->files, MR_GRADE_GOOD, one->code, &good);
     (void)pthread_mutex_lock(&native->lock);
-    const bool goes_on = !is_there && append(&native->builders[first], one);
-    if (!goes_on)
-        finish(native, one, good);
-    (void)pthread_mutex_unlock(&native->lock);
-    if (!goes_on && !is_there)
-        tell_of_no_thread();
-    return goes_on;
+    return hand_on(native, one, first, is_there, good);
 }
 
 static void want(mr_native *native, mr_code *code, mr_grade first, bool is_awaited)
