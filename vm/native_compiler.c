@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "vm/native_runtime.h"
-#include "vm/native_text.h"
 
 /* The quick one does not give way to streams, which wait for what it makes. */
 enum { QUICK_SECONDS_MAX = 10 };
@@ -113,8 +112,6 @@ static bool identify(const mr_code_prices *prices, bool frames, mr_compiler *of)
     mr_digest_add(&d, versions, sizeof versions);
     mr_digest_text(&d, MR_NATIVE_WRITERS);
     mr_digest_add(&d, prices, sizeof *prices);
-    mr_digest_add(&d, mr_native_runtime_text,
-                  (size_t)(mr_native_runtime_end - mr_native_runtime_text));
     mr_digest_text(&d, of->path);
     if (stat(of->path, &facts) == 0) {
         mr_digest_add(&d, &facts.st_size, sizeof facts.st_size);

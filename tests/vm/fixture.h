@@ -238,21 +238,25 @@ typedef struct fixture {
     mr_unit_pool *pool;
 } fixture;
 
-static inline fixture fixture_new(uint64_t live_bytes_max)
+static inline fixture fixture_open(const mr_vm_options *options)
 {
     fixture f = {0};
     mr_error error = {0};
-    mr_vm_options options = {.rules = &fixture_rules,
-                             .functions = fixture_functions,
-                             .tier = MR_TIER_INTERP,
-                             .prices = &fixture_prices,
-                             .instance_bytes_max = 16 << 20,
-                             .live_bytes_max = live_bytes_max};
-    if (mr_vm_new(&options, &f.vm, &error) != MR_OK ||
+    if (mr_vm_new(options, &f.vm, &error) != MR_OK ||
         mr_vm_worker_new(f.vm, &f.worker, &error) != MR_OK)
         fail_msg("%s", error.text);
     f.pool = mr_vm_worker_pool(f.worker);
     return f;
+}
+
+static inline fixture fixture_new(uint64_t live_bytes_max)
+{
+    return fixture_open(&(mr_vm_options){.rules = &fixture_rules,
+                                         .functions = fixture_functions,
+                                         .tier = MR_TIER_INTERP,
+                                         .prices = &fixture_prices,
+                                         .instance_bytes_max = 16 << 20,
+                                         .live_bytes_max = live_bytes_max});
 }
 
 static inline void fixture_free(fixture *f)

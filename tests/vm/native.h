@@ -84,21 +84,14 @@ static inline void assert_told_nothing(void)
 
 static inline fixture machine_of(mr_tier tier, const mr_native_options *native, uint64_t seed)
 {
-    fixture f = {0};
-    mr_error error = {0};
-    mr_vm_options options = {.rules = &fixture_rules,
-                             .functions = fixture_functions,
-                             .tier = tier,
-                             .prices = &fixture_prices,
-                             .native = native,
-                             .switch_seed = seed,
-                             .instance_bytes_max = 16 << 20,
-                             .live_bytes_max = UINT64_MAX};
-    if (mr_vm_new(&options, &f.vm, &error) != MR_OK ||
-        mr_vm_worker_new(f.vm, &f.worker, &error) != MR_OK)
-        fail_msg("%s", error.text);
-    f.pool = mr_vm_worker_pool(f.worker);
-    return f;
+    return fixture_open(&(mr_vm_options){.rules = &fixture_rules,
+                                         .functions = fixture_functions,
+                                         .tier = tier,
+                                         .prices = &fixture_prices,
+                                         .native = native,
+                                         .switch_seed = seed,
+                                         .instance_bytes_max = 16 << 20,
+                                         .live_bytes_max = UINT64_MAX});
 }
 
 static inline fixture machine(mr_tier tier, const mr_native_options *native)

@@ -14,13 +14,8 @@
 #include <cmocka.h>
 
 #include "tests/vm/compare.h"
+#include "tests/vm/number.h"
 #include "tests/vm/random_module.h"
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
 
 static void append(mr_buffer *to, const uint8_t *bytes, size_t size)
 {

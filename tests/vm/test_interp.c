@@ -105,19 +105,12 @@ static mr_code *code_of(const char *functions_text)
 
 static fixture new_fixture(uint64_t instance_bytes_max)
 {
-    fixture f = {0};
-    mr_error error = {0};
-    mr_vm_options options = {.rules = &the_rules,
-                             .functions = functions,
-                             .tier = MR_TIER_INTERP,
-                             .prices = &fixture_prices,
-                             .instance_bytes_max = instance_bytes_max,
-                             .live_bytes_max = UINT64_MAX};
-    if (mr_vm_new(&options, &f.vm, &error) != MR_OK ||
-        mr_vm_worker_new(f.vm, &f.worker, &error) != MR_OK)
-        fail_msg("%s", error.text);
-    f.pool = mr_vm_worker_pool(f.worker);
-    return f;
+    return fixture_open(&(mr_vm_options){.rules = &the_rules,
+                                         .functions = functions,
+                                         .tier = MR_TIER_INTERP,
+                                         .prices = &fixture_prices,
+                                         .instance_bytes_max = instance_bytes_max,
+                                         .live_bytes_max = UINT64_MAX});
 }
 
 static mr_vm_outcome call(fixture *f, mr_memory *memory, uint32_t entry, uint64_t gas, context *c)

@@ -8,6 +8,7 @@
  * aligned and not, beyond the end, and with too little gas. How they end, memory, marks and gas are
  * the same. That there were loops written twice is seen in the text. MR_SEED replays, MR_CASES sets
  * how many modules. */
+#include "tests/vm/number.h"
 #include "tests/vm/spec.h"
 #include "vm/native_text.h"
 
@@ -540,12 +541,6 @@ static uint32_t count_near(mr_code *code)
         count += at[-2] == 'L' || at[-3] == 'L' || at[-4] == 'L';
     mr_native_text_fini(&text);
     return count;
-}
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
 static void loops_that_are_written_twice_do_what_they_did(void **state)

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "tests/vm/compare.h"
+#include "tests/vm/number.h"
 #include "tests/vm/plant.h"
 #include "tests/vm/random_module.h"
 
@@ -36,12 +37,6 @@ static const quota quotas[PLANT_KINDS] = {
     [PLANT_CHARGE_MOVED] = {40, 30, 200, 80}, [PLANT_CHECK_EARLY] = {60, 10, 200, 20},
     [PLANT_HEIGHT_LEFT] = {8, 40, 15, 60},    [PLANT_ELEMENT] = {0, 0, 2, 50},
 };
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
 
 /* What compare.h has to say about the module, rewritten with that planted; NULL: nothing. */
 static const char *compare_planted(plant_what what, plant_kind kind, bool everywhere, uint64_t seed,

@@ -5,15 +5,10 @@
  * Method: random modules (tests/vm/random_module.h) run with and without, on gas that often does
  * not suffice. Sums are made again from the folded call paths. MR_SEED replays, MR_CASES sets how
  * many. */
+#include "tests/vm/number.h"
 #include "tests/vm/profile.h"
 
 /* ---- Random modules ---- */
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
 
 typedef struct result {
     mr_vm_outcome outcome;

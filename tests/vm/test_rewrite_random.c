@@ -13,13 +13,8 @@
 #include <cmocka.h>
 
 #include "tests/vm/compare.h"
+#include "tests/vm/number.h"
 #include "tests/vm/random_module.h"
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
 
 static void random_modules_do_the_same_when_rewritten(void **state)
 {

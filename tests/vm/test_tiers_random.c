@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "tests/vm/compare.h"
+#include "tests/vm/number.h"
 #include "tests/vm/plant.h"
 #include "tests/vm/random_module.h"
 #include "vm/run.h"
@@ -393,12 +394,6 @@ static void try_module(module *m, uint32_t *ends)
     }
     run_all(m, burned, true, "third run");
     ends[reports[INTERP].outcome]++;
-}
-
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
 /* All of the ABI's: integers, sign extension, memory, calls, tables, locals and globals. */
